@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Compiles NetworkPolicies to verdict tables.
+//
+// Kubernetes' semantics, with what it leaves open settled so: an ipBlock covers
+// any address inside it, pods included; a pod's own node always reaches it and
+// is reached by it; a pod in the host's network has the host's identity and is
+// selected by no policy; an egress rule's port name means what each destination
+// pod calls so, and no port of an address outside the cluster.
+
+#ifndef CILIUMCORE_POLICY_COMPILER_H_
+#define CILIUMCORE_POLICY_COMPILER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ciliumcore/base/ip.h"
+#include "ciliumcore/base/port.h"
+#include "ciliumcore/identity/label.h"
+#include "ciliumcore/identity/reserved.h"
+#include "ciliumcore/policy/cluster.h"
+#include "ciliumcore/policy/network_policy.h"
+#include "ciliumcore/policy/peer.h"
+#include "ciliumcore/policy/rule_set.h"
+#include "ciliumcore/policy/verdict_table.h"
+
+namespace ciliumcore {
+
+// A pod as policy sees it.
+struct PolicyEndpoint {
+  Identity identity = Identity::kUnknown;
+  Labels labels;  // the pod's own, without those of its namespace
+  std::string ns;
+  std::vector<NamedPort> ports;      // those without a name do not matter
+  std::vector<IpAddress> addresses;  // none: no ipBlock covers it
+  bool host_network = false;
+};
+
+// Everything that verdicts depend on.
+struct PolicyInput {
+  std::vector<NetworkPolicy> policies;
+  // A namespace that is not listed has the label kubernetes.io/metadata.name.
+  std::vector<Namespace> namespaces;
+  std::vector<PolicyEndpoint> endpoints;
+  std::vector<IpAddress> host_addresses;         // of this node
+  std::vector<IpAddress> remote_node_addresses;  // of the others
+};
+
+inline constexpr uint32_t kNoTable = 0xffffffff;
+inline constexpr uint32_t kNoEndpoint = 0xffffffff;
+
+// What was compiled for one endpoint.
+struct CompiledEndpoint {
+  uint32_t ingress = kNoTable;  // index of a table; none in the host's network
+  uint32_t egress = kNoTable;
+  // Its number for others: one per address in the input's order, or the one it
+  // has without an address.
+  std::vector<uint32_t> peers;
+
+  friend bool operator==(const CompiledEndpoint&,
+                         const CompiledEndpoint&) = default;
+};
+
+// The peer number of one address, of a pod or a node.
+struct AddressPeer {
+  IpAddress address;
+  uint32_t peer = 0;
+  uint32_t endpoint = kNoEndpoint;  // index of the pod's endpoint
+
+  friend bool operator==(const AddressPeer&, const AddressPeer&) = default;
+};
+
+// The peer number of every other address in a prefix.
+struct PrefixPeer {
+  static constexpr uint32_t kNoParent = 0xffffffff;
+
+  IpPrefix prefix;
+  uint32_t peer = 0;
+  uint32_t parent = kNoParent;  // index of the next shorter prefix around it
+
+  friend bool operator==(const PrefixPeer&, const PrefixPeer&) = default;
+};
+
+// One end of a flow.
+struct Party {
+  uint32_t endpoint = kNoEndpoint;  // the subject it is, if it is one
+  uint32_t peer = static_cast<uint32_t>(Identity::kWorld);
+};
+
+// Both judgements of a flow. A side that is no subject allows, with rule set 0.
+struct PairDecision {
+  Cell egress;
+  Cell ingress;
+
+  bool allowed() const {
+    return egress.verdict != Verdict::kDeny &&
+           ingress.verdict != Verdict::kDeny;
+  }
+};
+
+// A value; thread-compatible. While it or a copy lives, its numbers keep their
+// meaning.
+struct CompiledPolicy {
+  std::vector<CompiledTable> tables;        // no two are equal
+  std::vector<CompiledEndpoint> endpoints;  // as in the input
+  std::vector<AddressPeer> addresses;       // ascending
+  // Ascending; a prefix comes before those inside it. An address that is in
+  // neither list is world (2).
+  std::vector<PrefixPeer> prefixes;
+  std::vector<PeerRef> peers;         // ascending by number
+  std::vector<RuleSetRef> rule_sets;  // ascending by id; those of the cells
+
+  // The number of any address. O(log addresses).
+  uint32_t PeerOf(const IpAddress& address) const;
+
+  // The end of a flow that an address or an endpoint (one of its `peers`) is.
+  Party PartyOf(const IpAddress& address) const;
+  Party PartyOf(uint32_t endpoint, size_t address_index = 0) const;
+
+  // Judges a flow between `endpoint` and `peer` to `port` (the destination's).
+  Cell Decide(uint32_t endpoint, Direction direction, uint32_t peer,
+              Protocol protocol, uint16_t port) const;
+  PairDecision DecidePair(const Party& source, const Party& destination,
+                          Protocol protocol, uint16_t port) const;
+
+  // What explains a cell of this policy; null for id 0 or another's.
+  const RuleSet* FindRuleSet(uint32_t id) const;
+};
+
+// Compiles. Equal input and registries give equal output. The registries only
+// learn numbers, which live as long as the result.
+//
+// InvalidArgument if two policies have one name, an identity has two sets of
+// labels or namespaces, an address belongs to two endpoints, or an endpoint
+// that is not in the host's network has no identity; ResourceExhausted if
+// numbers run out.
+//
+// Cost: near linear in the size of the output and in matches of selectors.
+absl::StatusOr<CompiledPolicy> Compile(const PolicyInput& input,
+                                       PeerRegistry& peers,
+                                       RuleSetTable& rule_sets);
+
+}  // namespace ciliumcore
+
+#endif  // CILIUMCORE_POLICY_COMPILER_H_

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Peer numbers: what the datapath knows the other end of a flow by. A peer
+// number is the identity until two addresses of one identity must be told
+// apart: by an ipBlock that covers one of them, or by a port name that means
+// another number.
+
+#ifndef CILIUMCORE_POLICY_PEER_H_
+#define CILIUMCORE_POLICY_PEER_H_
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ciliumcore/base/ip.h"
+#include "ciliumcore/identity/reserved.h"
+#include "ciliumcore/policy/cluster.h"
+
+namespace ciliumcore {
+
+// Numbers of world addresses that an ipBlock names: the scope of CIDR
+// identities. Numbers of split peers lie above every identity.
+inline constexpr uint32_t kFirstCidrPeer = 0x01000001;
+inline constexpr uint32_t kLastCidrPeer = 0x01ffffff;
+inline constexpr uint32_t kFirstSplitPeer = 0x40000000;
+inline constexpr uint32_t kLastSplitPeer = 0x7fffffff;
+
+// Everything that policy can know of the other end of a flow.
+struct PeerVariety {
+  Identity identity = Identity::kWorld;
+
+  // The ports of the endpoint that some egress rule names, ascending.
+  std::vector<NamedPort> ports;
+
+  // The longest prefix of any ipBlock around the address.
+  std::optional<IpPrefix> cover;
+
+  // Then the number is the identity.
+  bool is_plain() const { return ports.empty() && !cover.has_value(); }
+
+  // "4711", "world in 10.0.0.0/8", "4711 in 10.0.0.0/8 with http=8080/TCP".
+  std::string ToString() const;
+
+  friend bool operator==(const PeerVariety&, const PeerVariety&) = default;
+};
+
+// A variety with its number. While one of its references lives, the number
+// means this variety.
+struct Peer {
+  uint32_t number = 0;
+  PeerVariety variety;
+};
+using PeerRef = std::shared_ptr<const Peer>;
+
+// Numbers the varieties of peers. A number lives as long as its references (a
+// CompiledPolicy holds those of its peers) and is given again as late as
+// possible.
+//
+// Thread-safe. References may outlive the registry.
+class PeerRegistry {
+ public:
+  PeerRegistry();
+
+  // The number of `variety`: its identity if it is plain, else its own from the
+  // CIDR scope (world) or above every identity. ResourceExhausted if none is
+  // left.
+  absl::StatusOr<PeerRef> Intern(PeerVariety variety);
+
+  // Gives `variety` the number it had in an earlier process. AlreadyExists if
+  // it or the number has another partner; InvalidArgument if the number is not
+  // one for such a variety.
+  absl::StatusOr<PeerRef> Restore(uint32_t number, PeerVariety variety);
+
+  // Varieties, other than plain ones, that have a number.
+  size_t size() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace ciliumcore
+
+#endif  // CILIUMCORE_POLICY_PEER_H_

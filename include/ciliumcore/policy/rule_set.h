@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Why a verdict is what it is. Every cell of a verdict table carries the number
+// of a rule set: the exact rules that allow, or the policies whose isolation
+// denies. An event carries the number, and the RuleSetTable explains it, also
+// after later changes of policy.
+
+#ifndef CILIUMCORE_POLICY_RULE_SET_H_
+#define CILIUMCORE_POLICY_RULE_SET_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ciliumcore/policy/verdict_table.h"
+
+namespace ciliumcore {
+
+// A policy by its name.
+struct PolicyRef {
+  std::string kind;  // "NetworkPolicy"
+  std::string ns;
+  std::string name;
+
+  // "NetworkPolicy shop/allow-web".
+  std::string ToString() const;
+
+  friend auto operator<=>(const PolicyRef&, const PolicyRef&) = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const PolicyRef& ref) {
+    return H::combine(std::move(h), ref.kind, ref.ns, ref.name);
+  }
+};
+
+// One rule of a policy by its place: `section[index]`, counted from 0.
+struct RuleRef {
+  std::string kind;
+  std::string ns;
+  std::string name;
+  Direction section = Direction::kIngress;
+  uint32_t index = 0;
+
+  // "NetworkPolicy shop/allow-web ingress[0]".
+  std::string ToString() const;
+
+  friend auto operator<=>(const RuleRef&, const RuleRef&) = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const RuleRef& ref) {
+    return H::combine(std::move(h), ref.kind, ref.ns, ref.name, ref.section,
+                      ref.index);
+  }
+};
+
+// What decided a verdict.
+struct RuleSet {
+  enum class Kind : uint8_t {
+    kRules,        // `rules` allow it, all of them
+    kDefaultDeny,  // `policies` isolate the subject and no rule allows it
+    kNotIsolated,  // no policy selects the subject in this direction
+    kOwnNode,      // a pod's own node reaches it and is reached by it
+  };
+
+  Kind kind = Kind::kNotIsolated;
+  Direction direction = Direction::kIngress;
+  std::vector<RuleRef> rules;       // of kRules, ascending
+  std::vector<PolicyRef> policies;  // of kDefaultDeny, ascending
+
+  // A sentence: "not isolated: no policy selects it for ingress".
+  std::string ToString() const;
+
+  friend auto operator<=>(const RuleSet&, const RuleSet&) = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const RuleSet& set) {
+    return H::combine(std::move(h), set.kind, set.direction, set.rules,
+                      set.policies);
+  }
+};
+
+// A rule set with its number, from a RuleSetTable. While one of its references
+// lives, the number means this rule set.
+struct NumberedRuleSet {
+  uint32_t id = 0;
+  RuleSet set;
+};
+using RuleSetRef = std::shared_ptr<const NumberedRuleSet>;
+
+// Numbers rule sets. Equal sets have one number. Numbers only grow, and start
+// again at 1 behind 2^24 - 1; one that is referenced or remembered is never
+// given to another set.
+//
+// Thread-safe. References may outlive the table.
+class RuleSetTable {
+ public:
+  struct Options {
+    // Sets that nothing references any more but which Find still explains: the
+    // most recently used. It bounds memory and how late an event may be.
+    size_t history = 16384;
+    // The largest number; what the datapath can carry.
+    uint32_t last_id = (1u << 24) - 1;
+  };
+
+  RuleSetTable() : RuleSetTable(Options()) {}
+  explicit RuleSetTable(const Options& options);
+
+  // The number of `set`, new if it has none. ResourceExhausted if all are
+  // referenced.
+  absl::StatusOr<RuleSetRef> Intern(RuleSet set);
+
+  // Gives `set` the number it had in an earlier process. AlreadyExists if it or
+  // the number has another partner; InvalidArgument if it is 0 or too large.
+  absl::StatusOr<RuleSetRef> Restore(uint32_t id, RuleSet set);
+
+  // The set of number `id`, referenced or remembered; null otherwise.
+  RuleSetRef Find(uint32_t id) const;
+
+  // Sets referenced, and sets remembered.
+  size_t live() const;
+  size_t remembered() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace ciliumcore
+
+#endif  // CILIUMCORE_POLICY_RULE_SET_H_

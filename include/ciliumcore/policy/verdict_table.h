@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The compiled form of policy: one small array of verdicts per subject and
+// direction. Peers that no rule tells apart are one class, ports that no rule
+// tells apart are one interval, and a verdict is cells[class][interval].
+// Everything that decides between rules is settled when the table is made.
+
+#ifndef CILIUMCORE_POLICY_VERDICT_TABLE_H_
+#define CILIUMCORE_POLICY_VERDICT_TABLE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "ciliumcore/base/port.h"
+
+namespace ciliumcore {
+
+// Of traffic, as the subject sees it.
+enum class Direction : uint8_t { kIngress = 0, kEgress = 1 };
+
+// "ingress" or "egress".
+absl::string_view DirectionName(Direction direction);
+
+// Numbers are those of the datapath.
+enum class Verdict : uint8_t { kDeny = 0, kAllow = 1, kRedirect = 2 };
+
+// "deny", "allow" or "redirect".
+absl::string_view VerdictName(Verdict verdict);
+
+// A verdict and what explains it.
+struct Cell {
+  Verdict verdict = Verdict::kDeny;
+  uint16_t proxy_port = 0;  // of kRedirect, else 0
+  uint32_t rule_set = 0;    // id in the RuleSetTable; 0: nobody judged
+
+  friend constexpr auto operator<=>(const Cell&, const Cell&) = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const Cell& cell) {
+    return H::combine(std::move(h), cell.verdict, cell.proxy_port,
+                      cell.rule_set);
+  }
+};
+
+// What a flow's protocol and destination port are compared as: ports of one
+// protocol are neighbours, and a rule without ports is the whole range.
+constexpr uint32_t PortKey(Protocol protocol, uint16_t port) {
+  return uint32_t{static_cast<uint8_t>(protocol)} << 16 | port;
+}
+inline constexpr uint32_t kMaxPortKey = 0xffffff;
+
+// A value; thread-compatible. Minimal: no two neighbouring intervals and no two
+// classes hold the same cells.
+struct CompiledTable {
+  // Ascending, none 0. A key's interval is the number of bounds <= key, so
+  // there is one interval more than bounds.
+  std::vector<uint32_t> bounds;
+
+  // Class 0 is every peer not in `classes`: one that no rule names.
+  uint32_t class_count = 1;
+
+  // class_count rows of one cell per interval.
+  std::vector<Cell> cells;
+
+  // {peer, class}, ascending by peer; never class 0.
+  std::vector<std::pair<uint32_t, uint32_t>> classes;
+
+  size_t intervals() const { return bounds.size() + 1; }
+
+  // O(log peers), O(log bounds).
+  uint32_t ClassOf(uint32_t peer) const;
+  size_t IntervalOf(uint32_t port_key) const;
+
+  // The cell that judges this peer on this port.
+  const Cell& At(uint32_t peer, Protocol protocol, uint16_t port) const;
+
+  friend bool operator==(const CompiledTable&, const CompiledTable&) = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const CompiledTable& table) {
+    return H::combine(std::move(h), table.bounds, table.class_count,
+                      table.cells, table.classes);
+  }
+};
+
+}  // namespace ciliumcore
+
+#endif  // CILIUMCORE_POLICY_VERDICT_TABLE_H_
