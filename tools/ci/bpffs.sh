@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced. Kernel tests pin under /sys/fs/bpf: mount it where the machine has not.
 ensure_bpffs() {
   grep -q ' /sys/fs/bpf bpf ' /proc/mounts && return
