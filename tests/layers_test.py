@@ -39,6 +39,9 @@ MAX_LINES = {
     "test": 700,
 }
 
+SPDX = "SPDX-License-Identifier: "
+KERNEL_SIDE = "(GPL-2.0-only OR BSD-2-Clause)"
+
 TOPS = ("benchmarks", "bindings", "bpf", "examples", "include", "lib", "tests", "tools")
 SOURCES = (".h", ".c", ".cc", ".py")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
@@ -86,11 +89,19 @@ def include_errors(path, bracket, target):
         yield "includes are written from the root"
 
 
+def is_kernel_side(path):
+    """Whether the file comes under the kernel's licence pair."""
+    return path.startswith(("bpf/", "include/ciliumcore/abi/")) and \
+        not path.startswith("bpf/native/") and path.endswith((".h", ".c"))
+
+
 def header_errors(path, text):
     """Yields what a header lacks: a comment at its top, and its guard."""
-    if not text.lstrip().startswith(("//", "/*")):
+    first, _, rest = text.partition("\n")
+    if not (rest if SPDX in first else text).lstrip().startswith(("//", "/*")):
         yield "no comment at the top: what is it?"
     inside = path[len("include/"):] if path.startswith("include/") else "ciliumcore/" + path
+    inside = inside.replace("ciliumcore/bpf/lib/", "ciliumcore/bpf/")
     guard = re.sub(r"[^A-Z0-9]", "_", inside.upper()) + "_"
     if f"#ifndef {guard}\n#define {guard}\n" not in text:
         yield f"no header guard {guard}"
@@ -101,6 +112,8 @@ def errors_in(path, text):
     kind = kind_of(path)
     if len(lines) > MAX_LINES[kind]:
         yield 1, f"{len(lines)} lines; a {kind} has at most {MAX_LINES[kind]}"
+    if is_kernel_side(path) and SPDX + KERNEL_SIDE not in text[:100]:
+        yield 1, f"the first line says {SPDX}{KERNEL_SIDE}"
     if path.endswith(".h") and path.startswith(("include/", "bpf/", "lib/")):
         for error in header_errors(path, text):
             yield 1, error
