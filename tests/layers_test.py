@@ -92,7 +92,7 @@ def include_errors(path, bracket, target):
 def is_kernel_side(path):
     """Whether the file comes under the kernel's licence pair."""
     return path.startswith(("bpf/", "include/ciliumcore/abi/")) and \
-        not path.startswith("bpf/native/") and path.endswith((".h", ".c"))
+        not path.startswith("bpf/native/") and not ABI_IN_CPP.match(path)
 
 
 def header_errors(path, text):

@@ -7,15 +7,21 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 
 mapfile -t sources < <(git ls-files '*.h' '*.c' '*.cc')
+# The C++ among the C headers of abi/, which have a style of their own.
+mapfile -t cpp_in_abi < <(git grep -l '^namespace' -- include/ciliumcore/abi)
 mapfile -t scripts < <(git ls-files '*.sh')
 mapfile -t tidied < <(git ls-files 'lib/*.cc')
 
-if [ "${1:-}" = --fix ]; then
-  [ ${#sources[@]} -eq 0 ] || clang-format-14 -i "${sources[@]}"
-  exit
-fi
-
 status=0
+format() {
+  local file others=()
+  for file in "${sources[@]}"; do
+    [[ " ${cpp_in_abi[*]} " == *" $file "* ]] || others+=("$file")
+  done
+  [ ${#others[@]} -eq 0 ] || clang-format-14 "$@" "${others[@]}" || return
+  [ ${#cpp_in_abi[@]} -eq 0 ] || clang-format-14 --style=file:.clang-format "$@" "${cpp_in_abi[@]}"
+}
+
 step() {
   echo "== $1"
   shift
@@ -30,7 +36,12 @@ tidy() {
       'clang-tidy-14 --quiet "$@" -- -std=c++20 -I. -Iinclude -Ibazel-bin 2>/dev/null' tidy
 }
 
-[ ${#sources[@]} -eq 0 ] || step format clang-format-14 --dry-run -Werror "${sources[@]}"
+if [ "${1:-}" = --fix ]; then
+  format -i
+  exit
+fi
+
+step format format --dry-run -Werror
 step shellcheck shellcheck -x -S warning "${scripts[@]}"
 step layers tests/layers_test.py
 step clang-tidy tidy

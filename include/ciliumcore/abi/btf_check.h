@@ -13,20 +13,20 @@
 #include "absl/types/span.h"
 #include "ciliumcore/abi/layout.h"
 
-namespace ciliumcore::abi
-{
+namespace ciliumcore::abi {
 
 // Compares `key` and `value` with the map behind `map_fd`, which stays the
 // caller's. FailedPrecondition lists every field that differs by name, place or
 // size, not only the first, and is also what a map without BTF gets.
-absl::Status CheckMapLayout(int map_fd, const Shape &key, const Shape &value);
+absl::Status CheckMapLayout(int map_fd, const Shape& key, const Shape& value);
 
 // Compares every struct named cc_* that the maps or the global data of the
 // compiled object at `path` use with the shape of its name in `shapes`.
 // FailedPrecondition lists every field that differs and every struct without a
 // shape; NotFound or InvalidArgument if the object cannot be read.
-absl::Status CheckObjectLayouts(const std::string &path, absl::Span<const Shape> shapes);
+absl::Status CheckObjectLayouts(const std::string& path,
+                                absl::Span<const Shape> shapes);
 
-} // namespace ciliumcore::abi
+}  // namespace ciliumcore::abi
 
-#endif // CILIUMCORE_ABI_BTF_CHECK_H_
+#endif  // CILIUMCORE_ABI_BTF_CHECK_H_
