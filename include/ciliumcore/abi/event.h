@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Records of the ring buffer cc_events. */
+#ifndef CILIUMCORE_ABI_EVENT_H_
+#define CILIUMCORE_ABI_EVENT_H_
+
+#include "ciliumcore/abi/base.h"
+
+enum cc_event_kind {
+	CC_EVENT_NEW = 1,  /* a connection was allowed and is tracked now */
+	CC_EVENT_DROP = 2, /* a packet was dropped */
+};
+#define CC_EVENT_VERSION 1
+
+struct cc_event {
+	__u16 kind;          /* enum cc_event_kind */
+	__u16 version;       /* CC_EVENT_VERSION */
+	__u32 bytes;         /* of this record */
+	__u64 time;          /* nanoseconds of CLOCK_MONOTONIC, to a jiffy */
+	struct cc_addr src, dst; /* of the packet */
+	__be16 sport, dport; /* of the packet; ICMP echo: identifier */
+	__u8 protocol;
+	__u8 reason;         /* enum cc_reason; 0 with CC_EVENT_NEW */
+	__u8 direction;      /* enum cc_direction: which judgement, or which program */
+	__u8 tcp_flags;      /* ICMP: the type */
+	__u32 src_peer, dst_peer; /* peer numbers */
+	__u32 rule_set[CC_DIRECTION_COUNT]; /* that decided; 0: this side was not asked */
+	__u32 epoch;         /* under which it was judged */
+	__u32 ifindex;       /* of the program's interface */
+	__u32 packet_bytes;
+	__u8 is_reply;
+	__u8 audited;        /* denied, but let pass */
+	__u8 pad[2];
+};
+CC_ABI_SIZE(struct cc_event, 88);
+
+#endif /* CILIUMCORE_ABI_EVENT_H_ */
