@@ -71,7 +71,8 @@ def bpf_object(name, src, hdrs, visibility = None):
     cc_library(
         name = name + "_native",
         srcs = [src],
-        copts = _LANGUAGE,
+        # Words are loaded whole, whatever their fields are (abi/base.h).
+        copts = _LANGUAGE + ["-fno-strict-aliasing"],
         visibility = visibility,
         deps = ["//bpf/native"],
         # Programs and maps register themselves.

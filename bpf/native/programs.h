@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The programs, as functions of a process. */
+#ifndef CILIUMCORE_BPF_NATIVE_PROGRAMS_H_
+#define CILIUMCORE_BPF_NATIVE_PROGRAMS_H_
+
+#include "bpf/native/helpers.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+int cc_from_endpoint(cc_ctx *ctx);
+int cc_to_endpoint(cc_ctx *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CILIUMCORE_BPF_NATIVE_PROGRAMS_H_ */
