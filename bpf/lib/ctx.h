@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The packet's bytes. ctx_at is the only bounds check there is. */
+#ifndef CILIUMCORE_BPF_CTX_H_
+#define CILIUMCORE_BPF_CTX_H_
+
+#include "bpf/lib/cc.h"
+
+enum cc_action {
+	CC_PASS = 0, /* TC_ACT_OK */
+	CC_DROP = 2, /* TC_ACT_SHOT */
+};
+
+#ifdef __bpf__
+CC_INLINE void *ctx_data(const cc_ctx *ctx) { return (void *)(long)ctx->data; }
+CC_INLINE void *ctx_data_end(const cc_ctx *ctx) { return (void *)(long)ctx->data_end; }
+CC_INLINE __u32 ctx_len(const cc_ctx *ctx) { return ctx->len; }
+CC_INLINE __u32 ctx_ifindex(const cc_ctx *ctx) { return ctx->ifindex; }
+/* The interface through which the packet entered the node, 0 if it was sent here. */
+CC_INLINE __u32 ctx_ingress_ifindex(const cc_ctx *ctx) { return ctx->ingress_ifindex; }
+#endif
+
+/* Makes the first `bytes` (or all there are) of the packet linear, so that
+ * ctx_at can reach them. Earlier pointers into the packet are void. */
+CC_INLINE bool ctx_pull(cc_ctx *ctx, __u32 bytes)
+{
+	const __u32 len = ctx_len(ctx);
+
+	return bpf_skb_pull_data(ctx, len < bytes ? len : bytes) == 0;
+}
+
+/* `bytes` bytes at `offset`, to read and write in place, or NULL. */
+CC_INLINE void *ctx_at(const cc_ctx *ctx, __u32 offset, __u32 bytes)
+{
+	__u64 at = offset;
+
+	if (at > 0x3fff)
+		return NULL; /* a bound that the verifier sees; folded for constants */
+	cc_opaque(at);
+	char *p = (char *)ctx_data(ctx) + at;
+	return p + bytes > (char *)ctx_data_end(ctx) ? NULL : p;
+}
+
+CC_INLINE bool ctx_load(const cc_ctx *ctx, __u32 offset, void *to, __u32 bytes)
+{
+	return bpf_skb_load_bytes(ctx, offset, to, bytes) == 0;
+}
+
+#endif /* CILIUMCORE_BPF_CTX_H_ */

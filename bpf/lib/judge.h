@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* May the packet pass? An endpoint's own judgement, and that of the other end
+ * if it is on this node too. */
+#ifndef CILIUMCORE_BPF_JUDGE_H_
+#define CILIUMCORE_BPF_JUDGE_H_
+
+#include "bpf/lib/conntrack.h"
+#include "bpf/lib/endpoint.h"
+#include "bpf/lib/events.h"
+#include "bpf/lib/metrics.h"
+#include "bpf/lib/place.h"
+#include "bpf/lib/policy.h"
+
+/* A packet on its way through a program. */
+struct cc_flow {
+	struct cc_ct_key key;
+	struct cc_ct_found found;
+	__u32 epoch, now;
+	__u32 back;      /* direction in the key: 1 is hi -> lo */
+	__u16 where_src, where_dst;
+	bool is_reply;
+};
+
+/* Finds the packet's connection. */
+CC_INLINE void cc_flow_begin(struct cc_flow *flow, const struct cc_packet *p)
+{
+	flow->epoch = cc_epoch();
+	flow->now = cc_now();
+	flow->back = cc_ct_key_of(p, &flow->key);
+	if (!cc_is_tracked(p))
+		return;
+	flow->found = cc_ct_find(p, &flow->key, flow->back, flow->now);
+	if (!flow->found.ct)
+		return;
+	flow->is_reply = !!(flow->found.word & CC_CT_FROM_HI) != flow->back;
+	flow->where_src = flow->back ? flow->found.ct->where[1] : flow->found.ct->where[0];
+	flow->where_dst = flow->back ? flow->found.ct->where[0] : flow->found.ct->where[1];
+}
+
+/* The judgement that the sender's endpoint (or the receiver's) owes a packet:
+ * replies are judged as the connection that they belong to. */
+CC_INLINE __u32 cc_side_of_sender(const struct cc_flow *flow)
+{
+	return flow->is_reply ? CC_INGRESS : CC_EGRESS;
+}
+
+CC_INLINE __u32 cc_side_of_receiver(const struct cc_flow *flow)
+{
+	return flow->is_reply ? CC_EGRESS : CC_INGRESS;
+}
+
+CC_INLINE __u32 cc_judged_flag(__u32 side)
+{
+	return side == CC_EGRESS ? CC_CT_EGRESS_JUDGED : CC_CT_INGRESS_JUDGED;
+}
+
+/* One side's verdict on the connection with `peer`; the rule set goes to `told`.
+ * The reason for a drop, or 0. */
+CC_INLINE __u8 cc_judge_side(const struct cc_endpoint *endpoint, __u32 side, __u32 peer,
+			     const struct cc_packet *p, const struct cc_flow *flow,
+			     struct cc_told *told)
+{
+	const struct cc_subject subject = cc_subject_of(endpoint, flow->epoch);
+	const __u32 table = side == CC_EGRESS ? subject.table[CC_EGRESS] :
+						subject.table[CC_INGRESS];
+	const struct cc_cell cell =
+		cc_decide(table, peer, p->protocol, cc_policy_port(p, flow->is_reply));
+
+	if (side == CC_EGRESS)
+		told->rule_set[CC_EGRESS] = cell.rule_set;
+	else
+		told->rule_set[CC_INGRESS] = cell.rule_set;
+	told->direction = side;
+	if (cell.verdict == CC_VERDICT_ALLOW)
+		return 0;
+	return CC_REASON_POLICY_DENIED;
+}
+
+/* Notes that `sides` may pass, with a new record if there is none. The reason
+ * for a drop, or 0. */
+CC_INLINE __u8 cc_flow_allow(const cc_ctx *ctx, struct cc_flow *flow, const struct cc_packet *p,
+			     __u32 sides, struct cc_told *told)
+{
+	struct cc_ct *ct = flow->found.ct;
+
+	if (!cc_is_tracked(p))
+		return 0;
+	if (ct) {
+		ct->where[0] = flow->back ? flow->where_dst : flow->where_src;
+		ct->where[1] = flow->back ? flow->where_src : flow->where_dst;
+		cc_ct_stamp(&flow->found, flow->epoch, sides);
+		cc_ct_touch(&flow->found, p, flow->back, flow->now);
+		return 0;
+	}
+	if (!cc_ct_open(p, &flow->key, flow->back, flow->now, flow->epoch, sides, flow->where_src,
+			flow->where_dst))
+		return CC_REASON_CT_INSERT_FAILED;
+	if (cc_cfg()->emit_new) {
+		told->kind = CC_EVENT_NEW;
+		cc_tell(ctx, p, told);
+	}
+	return 0;
+}
+
+/* Counts and tells a drop; what the program returns. */
+CC_INLINE int cc_refuse_packet(const cc_ctx *ctx, const struct cc_packet *p, struct cc_told *told,
+			       __u8 reason)
+{
+	cc_count(told->direction, reason, p->bytes);
+	if (cc_cfg()->emit_drops && reason != CC_REASON_LINK_SCOPE) {
+		told->kind = CC_EVENT_DROP;
+		told->reason = reason;
+		cc_tell(ctx, p, told);
+	}
+	return CC_DROP;
+}
+
+#endif /* CILIUMCORE_BPF_JUDGE_H_ */
