@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The layouts of all abi structs. A struct whose description leaves out a byte
+// does not compile; one without a description fails tests/abi.
+
+#ifndef CILIUMCORE_ABI_LAYOUTS_H_
+#define CILIUMCORE_ABI_LAYOUTS_H_
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+#include <type_traits>
+
+#include "ciliumcore/abi/base.h"
+#include "ciliumcore/abi/config.h"
+#include "ciliumcore/abi/conntrack.h"
+#include "ciliumcore/abi/endpoint.h"
+#include "ciliumcore/abi/event.h"
+#include "ciliumcore/abi/fragment.h"
+#include "ciliumcore/abi/identity.h"
+#include "ciliumcore/abi/layout.h"
+#include "ciliumcore/abi/metrics.h"
+#include "ciliumcore/abi/policy.h"
+#include "ciliumcore/abi/state.h"
+
+// Defined here and gone at the end of the header: users see no macro.
+#define CC_FIELD(s, f) \
+  ::ciliumcore::abi::Field { #f, offsetof(s, f), sizeof(s::f) }
+
+#define CC_LAYOUT(s, ...)                                           \
+  template <>                                                       \
+  struct ciliumcore::abi::Layout<::s> {                             \
+    static constexpr std::string_view kName = #s;                   \
+    static constexpr std::array kFields = {__VA_ARGS__};            \
+    static_assert(std::is_trivially_copyable_v<::s>, #s);           \
+    static_assert(std::is_standard_layout_v<::s>, #s);              \
+    static_assert(Tiles(kFields, sizeof(::s)),                      \
+                  #s ": CC_LAYOUT must name every byte, in order"); \
+  }
+
+CC_LAYOUT(cc_addr, CC_FIELD(cc_addr, w));
+CC_LAYOUT(cc_state, CC_FIELD(cc_state, epoch), CC_FIELD(cc_state, pad));
+CC_LAYOUT(cc_clock, CC_FIELD(cc_clock, ticks), CC_FIELD(cc_clock, pad));
+CC_LAYOUT(cc_place_ref, CC_FIELD(cc_place_ref, check),
+          CC_FIELD(cc_place_ref, place));
+CC_LAYOUT(cc_prefix_key, CC_FIELD(cc_prefix_key, bits),
+          CC_FIELD(cc_prefix_key, addr));
+CC_LAYOUT(cc_place_value, CC_FIELD(cc_place_value, peer),
+          CC_FIELD(cc_place_value, where), CC_FIELD(cc_place_value, pad));
+CC_LAYOUT(cc_place, CC_FIELD(cc_place, which), CC_FIELD(cc_place, value));
+CC_LAYOUT(cc_hop, CC_FIELD(cc_hop, ifindex), CC_FIELD(cc_hop, family),
+          CC_FIELD(cc_hop, gateway));
+CC_LAYOUT(cc_endpoint, CC_FIELD(cc_endpoint, subject),
+          CC_FIELD(cc_endpoint, v4), CC_FIELD(cc_endpoint, v6),
+          CC_FIELD(cc_endpoint, mac), CC_FIELD(cc_endpoint, host_mac),
+          CC_FIELD(cc_endpoint, ifindex), CC_FIELD(cc_endpoint, flags),
+          CC_FIELD(cc_endpoint, pad));
+CC_LAYOUT(cc_subject, CC_FIELD(cc_subject, identity),
+          CC_FIELD(cc_subject, table));
+CC_LAYOUT(cc_table, CC_FIELD(cc_table, cells),
+          CC_FIELD(cc_table, interval_count), CC_FIELD(cc_table, bound_count),
+          CC_FIELD(cc_table, class_count), CC_FIELD(cc_table, generation),
+          CC_FIELD(cc_table, axis));
+CC_LAYOUT(cc_port_page, CC_FIELD(cc_port_page, entry));
+CC_LAYOUT(cc_class_key, CC_FIELD(cc_class_key, table),
+          CC_FIELD(cc_class_key, peer));
+CC_LAYOUT(cc_class_value, CC_FIELD(cc_class_value, check),
+          CC_FIELD(cc_class_value, cls));
+CC_LAYOUT(cc_cell, CC_FIELD(cc_cell, rule_set), CC_FIELD(cc_cell, proxy_port),
+          CC_FIELD(cc_cell, verdict), CC_FIELD(cc_cell, auth));
+CC_LAYOUT(cc_ct_key, CC_FIELD(cc_ct_key, lo), CC_FIELD(cc_ct_key, hi),
+          CC_FIELD(cc_ct_key, lo_port), CC_FIELD(cc_ct_key, hi_port),
+          CC_FIELD(cc_ct_key, protocol), CC_FIELD(cc_ct_key, pad));
+CC_LAYOUT(cc_ct, CC_FIELD(cc_ct, word), CC_FIELD(cc_ct, seen),
+          CC_FIELD(cc_ct, where), CC_FIELD(cc_ct, packets),
+          CC_FIELD(cc_ct, bytes));
+CC_LAYOUT(cc_event, CC_FIELD(cc_event, kind), CC_FIELD(cc_event, version),
+          CC_FIELD(cc_event, bytes), CC_FIELD(cc_event, time),
+          CC_FIELD(cc_event, src), CC_FIELD(cc_event, dst),
+          CC_FIELD(cc_event, sport), CC_FIELD(cc_event, dport),
+          CC_FIELD(cc_event, protocol), CC_FIELD(cc_event, reason),
+          CC_FIELD(cc_event, direction), CC_FIELD(cc_event, tcp_flags),
+          CC_FIELD(cc_event, src_peer), CC_FIELD(cc_event, dst_peer),
+          CC_FIELD(cc_event, rule_set), CC_FIELD(cc_event, epoch),
+          CC_FIELD(cc_event, ifindex), CC_FIELD(cc_event, packet_bytes),
+          CC_FIELD(cc_event, is_reply), CC_FIELD(cc_event, audited),
+          CC_FIELD(cc_event, pad));
+CC_LAYOUT(cc_metric, CC_FIELD(cc_metric, packets), CC_FIELD(cc_metric, bytes));
+CC_LAYOUT(cc_config, CC_FIELD(cc_config, clock_shift),
+          CC_FIELD(cc_config, ticks_tcp), CC_FIELD(cc_config, ticks_syn),
+          CC_FIELD(cc_config, ticks_close), CC_FIELD(cc_config, ticks_any),
+          CC_FIELD(cc_config, event_wake_bytes), CC_FIELD(cc_config, emit_new),
+          CC_FIELD(cc_config, emit_drops), CC_FIELD(cc_config, clock_from_map),
+          CC_FIELD(cc_config, forward), CC_FIELD(cc_config, audit_only),
+          CC_FIELD(cc_config, pad));
+CC_LAYOUT(cc_fragment_key, CC_FIELD(cc_fragment_key, src),
+          CC_FIELD(cc_fragment_key, dst), CC_FIELD(cc_fragment_key, id),
+          CC_FIELD(cc_fragment_key, protocol), CC_FIELD(cc_fragment_key, pad));
+CC_LAYOUT(cc_fragment, CC_FIELD(cc_fragment, sport),
+          CC_FIELD(cc_fragment, dport), CC_FIELD(cc_fragment, icmp_type),
+          CC_FIELD(cc_fragment, icmp_code), CC_FIELD(cc_fragment, pad));
+
+#undef CC_LAYOUT
+#undef CC_FIELD
+
+namespace ciliumcore::abi {
+
+// Every struct above.
+inline constexpr std::array kShapes = {
+    ShapeOf<cc_addr>(),         ShapeOf<cc_state>(),
+    ShapeOf<cc_clock>(),        ShapeOf<cc_place_ref>(),
+    ShapeOf<cc_prefix_key>(),   ShapeOf<cc_place_value>(),
+    ShapeOf<cc_place>(),        ShapeOf<cc_hop>(),
+    ShapeOf<cc_endpoint>(),     ShapeOf<cc_subject>(),
+    ShapeOf<cc_table>(),        ShapeOf<cc_port_page>(),
+    ShapeOf<cc_class_key>(),    ShapeOf<cc_class_value>(),
+    ShapeOf<cc_cell>(),         ShapeOf<cc_ct_key>(),
+    ShapeOf<cc_ct>(),           ShapeOf<cc_event>(),
+    ShapeOf<cc_metric>(),       ShapeOf<cc_config>(),
+    ShapeOf<cc_fragment_key>(), ShapeOf<cc_fragment>(),
+};
+
+}  // namespace ciliumcore::abi
+
+#endif  // CILIUMCORE_ABI_LAYOUTS_H_
