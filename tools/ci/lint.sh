@@ -7,8 +7,8 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
 
 mapfile -t sources < <(git ls-files '*.h' '*.c' '*.cc')
-# The C++ among the C headers of abi/, which have a style of their own.
-mapfile -t cpp_in_abi < <(git grep -l '^namespace' -- include/ciliumcore/abi)
+# The C++ among the C of the kernel side, which has a style of its own.
+mapfile -t cpp_amid_c < <(git grep -l '^namespace' -- bpf include/ciliumcore/abi)
 mapfile -t scripts < <(git ls-files '*.sh')
 mapfile -t tidied < <(git ls-files 'lib/*.cc')
 
@@ -16,10 +16,10 @@ status=0
 format() {
   local file others=()
   for file in "${sources[@]}"; do
-    [[ " ${cpp_in_abi[*]} " == *" $file "* ]] || others+=("$file")
+    [[ " ${cpp_amid_c[*]} " == *" $file "* ]] || others+=("$file")
   done
   [ ${#others[@]} -eq 0 ] || clang-format-14 "$@" "${others[@]}" || return
-  [ ${#cpp_in_abi[@]} -eq 0 ] || clang-format-14 --style=file:.clang-format "$@" "${cpp_in_abi[@]}"
+  [ ${#cpp_amid_c[@]} -eq 0 ] || clang-format-14 --style=file:.clang-format "$@" "${cpp_amid_c[@]}"
 }
 
 step() {
