@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ciliumcore/identity/reserved.h"
+
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+
+namespace ciliumcore {
+namespace {
+
+constexpr absl::string_view kNames[] = {
+    "unknown", "host",       "world",       "unmanaged",
+    "health",  "init",       "remote-node", "kube-apiserver",
+    "ingress", "world-ipv4", "world-ipv6",
+};
+
+}  // namespace
+
+std::string IdentityName(Identity identity) {
+  const auto number = static_cast<uint32_t>(identity);
+  if (number < std::size(kNames)) return std::string(kNames[number]);
+  return absl::StrCat(number);
+}
+
+std::optional<Identity> ReservedIdentity(absl::string_view name) {
+  for (uint32_t number = 1; number < std::size(kNames); ++number) {
+    if (kNames[number] == name) return static_cast<Identity>(number);
+  }
+  return std::nullopt;
+}
+
+}  // namespace ciliumcore
