@@ -112,17 +112,11 @@ class ObjectCheck {
 
   Differences Run() {
     for (__u32 id = 1; id < btf__type_cnt(types_); ++id) {
-      const btf_type* section = btf__type_by_id(types_, id);
-      if (!btf_is_datasec(section)) continue;
-      const bool maps = Name(section) == ".maps";
-      for (int i = 0; i < btf_vlen(section); ++i) {
-        const btf_type* variable =
-            btf__type_by_id(types_, btf_var_secinfos(section)[i].type);
-        if (maps) {
-          CheckMap(variable->type);
-        } else {
-          CheckStruct(variable->type);
-        }
+      const btf_type* type = btf__type_by_id(types_, id);
+      if (btf_is_datasec(type)) RequireShapes(type);
+      if (!btf_is_struct(type)) continue;
+      if (const Shape* shape = Find(Name(type))) {
+        Compare(types_, id, *shape, "in the object", &differences_);
       }
     }
     return std::move(differences_);
@@ -133,33 +127,34 @@ class ObjectCheck {
     return btf__name_by_offset(types_, type->name_off);
   }
 
-  // A map is declared as a struct whose members `key` and `value` point to the
-  // types.
-  void CheckMap(__u32 id) {
-    __u32 struct_id;
-    const btf_type* map = StructBehind(types_, id, &struct_id);
-    if (map == nullptr) return;
-    for (int i = 0; i < btf_vlen(map); ++i) {
-      const btf_member& member = btf_members(map)[i];
-      const absl::string_view name =
-          btf__name_by_offset(types_, member.name_off);
-      if (name == "key" || name == "value") CheckStruct(member.type);
+  const Shape* Find(absl::string_view name) const {
+    for (const Shape& shape : shapes_) {
+      if (Text(shape.name) == name) return &shape;
+    }
+    return nullptr;
+  }
+
+  void RequireShapes(const btf_type* section) {
+    for (int i = 0; i < btf_vlen(section); ++i) {
+      const btf_type* variable =
+          btf__type_by_id(types_, btf_var_secinfos(section)[i].type);
+      // A map is declared as a struct without a name, whose members `key` and
+      // `value` point to the types: the same walk finds both.
+      RequireShape(variable->type);
     }
   }
 
-  void CheckStruct(__u32 id) {
+  void RequireShape(__u32 id) {
     __u32 struct_id;
     const btf_type* type = StructBehind(types_, id, &struct_id);
     if (type == nullptr || !seen_.insert(struct_id).second) return;
     const absl::string_view name = Name(type);
-    if (!absl::StartsWith(name, "cc_")) return;
-    for (const Shape& shape : shapes_) {
-      if (Text(shape.name) == name) {
-        Compare(types_, struct_id, shape, "in the object", &differences_);
-        return;
-      }
+    if (absl::StartsWith(name, "cc_") && Find(name) == nullptr) {
+      differences_.push_back(absl::StrCat(name, ": has no layout"));
     }
-    differences_.push_back(absl::StrCat(name, ": has no layout"));
+    for (int i = 0; i < btf_vlen(type); ++i) {
+      RequireShape(btf_members(type)[i].type);
+    }
   }
 
   const btf* types_;
@@ -203,7 +198,7 @@ absl::Status CheckMapLayout(int map_fd, const Shape& key, const Shape& value) {
 
 absl::Status CheckObjectLayouts(const std::string& path,
                                 absl::Span<const Shape> shapes) {
-  const BtfPtr types(btf__parse_elf(path.c_str(), nullptr));
+  const BtfPtr types(btf__parse(path.c_str(), nullptr));
   if (types == nullptr) {
     return absl::ErrnoToStatus(errno, absl::StrCat(path, ": its BTF"));
   }

@@ -20,10 +20,10 @@ namespace ciliumcore::abi {
 // size, not only the first, and is also what a map without BTF gets.
 absl::Status CheckMapLayout(int map_fd, const Shape& key, const Shape& value);
 
-// Compares every struct named cc_* that the maps or the global data of the
-// compiled object at `path` use with the shape of its name in `shapes`.
-// FailedPrecondition lists every field that differs and every struct without a
-// shape; NotFound or InvalidArgument if the object cannot be read.
+// Compares the structs in the BTF of the compiled object at `path` with the
+// shapes of their names. FailedPrecondition lists every field that differs, and
+// every struct named cc_* that maps or global data use and that has no shape in
+// `shapes`. NotFound or InvalidArgument if the object cannot be read.
 absl::Status CheckObjectLayouts(const std::string& path,
                                 absl::Span<const Shape> shapes);
 
