@@ -39,11 +39,14 @@ def local_path(uri):
 
 
 def results(path):
-    """Maps each requested test target to its [(case, outcome)]."""
+    """Maps each test target, and each that failed to build, to [(case, outcome)]."""
     found = {}
     for event in events(path):
         label = event["id"].get("targetConfigured", {}).get("label")
         if label and "test rule" in event.get("configured", {}).get("targetKind", ""):
+            found.setdefault(label, [])
+        label = event["id"].get("targetCompleted", {}).get("label")
+        if label and not event.get("completed", {}).get("success"):
             found.setdefault(label, [])
         if "testResult" not in event["id"] or "testResult" not in event:
             continue
