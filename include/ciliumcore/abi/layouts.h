@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The layouts of all abi structs. A struct whose description leaves out a byte
-// does not compile; one without a description fails tests/abi.
+// The layouts of all abi structs. A description that leaves out a byte does not
+// compile; a struct of a map without one fails tests/abi.
 
 #ifndef CILIUMCORE_ABI_LAYOUTS_H_
 #define CILIUMCORE_ABI_LAYOUTS_H_
