@@ -32,21 +32,21 @@ namespace ciliumcore {
 // A pod as policy sees it.
 struct PolicyEndpoint {
   Identity identity = Identity::kUnknown;
-  Labels labels;  // the pod's own, without those of its namespace
-  std::string ns;
-  std::vector<NamedPort> ports;      // those without a name do not matter
-  std::vector<IpAddress> addresses;  // none: no ipBlock covers it
+  Labels labels = {};  // the pod's own, without those of its namespace
+  std::string ns = {};
+  std::vector<NamedPort> ports = {};      // those without a name do not matter
+  std::vector<IpAddress> addresses = {};  // none: no ipBlock covers it
   bool host_network = false;
 };
 
 // Everything that verdicts depend on.
 struct PolicyInput {
-  std::vector<NetworkPolicy> policies;
+  std::vector<NetworkPolicy> policies = {};
   // A namespace that is not listed has the label kubernetes.io/metadata.name.
-  std::vector<Namespace> namespaces;
-  std::vector<PolicyEndpoint> endpoints;
-  std::vector<IpAddress> host_addresses;         // of this node
-  std::vector<IpAddress> remote_node_addresses;  // of the others
+  std::vector<Namespace> namespaces = {};
+  std::vector<PolicyEndpoint> endpoints = {};
+  std::vector<IpAddress> host_addresses = {};         // of this node
+  std::vector<IpAddress> remote_node_addresses = {};  // of the others
 };
 
 inline constexpr uint32_t kNoTable = 0xffffffff;

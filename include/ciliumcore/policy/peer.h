@@ -26,8 +26,8 @@ namespace ciliumcore {
 
 // Numbers of world addresses that an ipBlock names: the scope of CIDR
 // identities. Numbers of split peers lie above every identity.
-inline constexpr uint32_t kFirstCidrPeer = 0x01000001;
-inline constexpr uint32_t kLastCidrPeer = 0x01ffffff;
+inline constexpr uint32_t kFirstCidrPeer = kFirstLocalIdentity;
+inline constexpr uint32_t kLastCidrPeer = kLastLocalIdentity;
 inline constexpr uint32_t kFirstSplitPeer = 0x40000000;
 inline constexpr uint32_t kLastSplitPeer = 0x7fffffff;
 
@@ -48,6 +48,13 @@ struct PeerVariety {
   std::string ToString() const;
 
   friend bool operator==(const PeerVariety&, const PeerVariety&) = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const PeerVariety& variety) {
+    return H::combine(std::move(h), variety.identity, variety.ports,
+                      variety.cover.has_value(),
+                      variety.cover.value_or(IpPrefix()));
+  }
 };
 
 // A variety with its number. While one of its references lives, the number
