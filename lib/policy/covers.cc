@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "lib/policy/covers_internal.h"
+
+namespace ciliumcore {
+
+Covers::Covers(std::vector<IpPrefix> prefixes) {
+  std::sort(prefixes.begin(), prefixes.end());
+  prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
+  nodes_.reserve(prefixes.size());
+  // The innermost prefix so far of each family; its parents are around it.
+  uint32_t innermost[2] = {kNoCover, kNoCover};
+  for (const IpPrefix& prefix : prefixes) {
+    uint32_t& around = innermost[prefix.is_v4()];
+    while (around != kNoCover && !nodes_[around].prefix.Contains(prefix)) {
+      around = nodes_[around].parent;
+    }
+    nodes_.push_back({prefix, around});
+    around = static_cast<uint32_t>(nodes_.size()) - 1;
+  }
+}
+
+std::vector<uint32_t> Covers::Inside(
+    const IpPrefix& cidr, const std::vector<IpPrefix>& except) const {
+  std::vector<uint32_t> inside;
+  auto at = std::lower_bound(nodes_.begin(), nodes_.end(), cidr,
+                             [](const Node& node, const IpPrefix& value) {
+                               return node.prefix < value;
+                             });
+  for (; at != nodes_.end() && at->prefix.address() <= cidr.last(); ++at) {
+    const IpPrefix& prefix = at->prefix;
+    if (!cidr.Contains(prefix)) continue;
+    if (std::any_of(except.begin(), except.end(),
+                    [&prefix](const IpPrefix& hole) {
+                      return hole.Contains(prefix);
+                    })) {
+      continue;
+    }
+    inside.push_back(static_cast<uint32_t>(at - nodes_.begin()));
+  }
+  return inside;
+}
+
+}  // namespace ciliumcore
