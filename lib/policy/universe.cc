@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/status_macros_internal.h"
+#include "lib/policy/universe_internal.h"
+
+namespace ciliumcore {
+namespace {
+
+// The prefixes of every ipBlock.
+std::vector<IpPrefix> PrefixesOf(const std::vector<NetworkPolicy>& policies) {
+  std::vector<IpPrefix> prefixes;
+  for (const NetworkPolicy& policy : policies) {
+    for (const auto* rules : {&policy.ingress, &policy.egress}) {
+      for (const NetworkPolicyRule& rule : *rules) {
+        for (const PeerRule& peer : rule.peers) {
+          if (!peer.ip_block.has_value()) continue;
+          prefixes.push_back(peer.ip_block->cidr);
+          prefixes.insert(prefixes.end(), peer.ip_block->except.begin(),
+                          peer.ip_block->except.end());
+        }
+      }
+    }
+  }
+  return prefixes;
+}
+
+// The port names for which egress rules ask a peer.
+PortNames EgressNames(const std::vector<NetworkPolicy>& policies) {
+  PortNames names;
+  for (const NetworkPolicy& policy : policies) {
+    if (!policy.isolates_egress) continue;
+    for (const NetworkPolicyRule& rule : policy.egress) {
+      for (const PortRule& port : rule.ports) {
+        if (!port.name.empty()) names.insert({port.name, port.protocol});
+      }
+    }
+  }
+  return names;
+}
+
+class Builder {
+ public:
+  Builder(const PolicyInput& input, PeerRegistry& registry)
+      : input_(input),
+        registry_(registry),
+        names_(EgressNames(input.policies)),
+        universe_(PrefixesOf(input.policies)) {}
+
+  absl::StatusOr<Universe> Build() && {
+    universe_.peers_of_cover.resize(universe_.covers.size());
+    CC_RETURN_IF_ERROR(AddReserved());
+    for (uint32_t i = 0; i < input_.endpoints.size(); ++i) {
+      CC_RETURN_IF_ERROR(AddEndpoint(i));
+    }
+    CC_RETURN_IF_ERROR(CheckAddresses());
+    return std::move(universe_);
+  }
+
+ private:
+  using VarietyKey = std::tuple<Identity, std::vector<NamedPort>, uint32_t>;
+
+  // The peer of a variety; a new one joins its cover and its group.
+  absl::StatusOr<uint32_t> PeerOf(Identity identity, uint32_t cover,
+                                  std::vector<NamedPort> ports = {},
+                                  uint32_t group = kNoGroup) {
+    const uint32_t fresh = static_cast<uint32_t>(universe_.peers.size());
+    const auto [at, inserted] =
+        known_.try_emplace(VarietyKey(identity, ports, cover), fresh);
+    if (!inserted) return at->second;
+    std::optional<IpPrefix> prefix;
+    if (cover != kNoCover) {
+      prefix = universe_.covers.nodes()[cover].prefix;
+      universe_.peers_of_cover[cover].push_back(fresh);
+    }
+    if (group != kNoGroup) universe_.peers_of_group[group].push_back(fresh);
+    CC_ASSIGN_OR_RETURN(PeerRef peer,
+                        registry_.Intern({identity, std::move(ports), prefix}));
+    universe_.peers.push_back(std::move(peer));
+    return fresh;
+  }
+
+  // A node's address: the host is above every rule, so no cover matters to it.
+  absl::StatusOr<uint32_t> NodePeer(Identity identity,
+                                    const IpAddress& address) {
+    return PeerOf(identity, identity == Identity::kHost
+                                ? kNoCover
+                                : universe_.covers.Of(address));
+  }
+
+  absl::Status AddReserved() {
+    CC_RETURN_IF_ERROR(PeerOf(Identity::kHost, kNoCover).status());
+    CC_RETURN_IF_ERROR(PeerOf(Identity::kWorld, kNoCover).status());
+    for (uint32_t cover = 0; cover < universe_.covers.size(); ++cover) {
+      CC_ASSIGN_OR_RETURN(const uint32_t peer, PeerOf(Identity::kWorld, cover));
+      universe_.world_of_cover.push_back(peer);
+    }
+    for (const auto& [addresses, identity] :
+         {std::pair(&input_.host_addresses, Identity::kHost),
+          std::pair(&input_.remote_node_addresses, Identity::kRemoteNode)}) {
+      for (const IpAddress& address : *addresses) {
+        CC_ASSIGN_OR_RETURN(const uint32_t peer, NodePeer(identity, address));
+        AddAddress(address, peer, kNoEndpoint);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status AddEndpoint(uint32_t index) {
+    const PolicyEndpoint& endpoint = input_.endpoints[index];
+    std::vector<uint32_t>& peers = universe_.peers_of_endpoint.emplace_back();
+    if (endpoint.host_network) {
+      const Identity identity = endpoint.identity == Identity::kUnknown
+                                    ? Identity::kHost
+                                    : endpoint.identity;
+      universe_.group_of_endpoint.push_back(kNoGroup);
+      for (const IpAddress& address : endpoint.addresses) {
+        CC_ASSIGN_OR_RETURN(peers.emplace_back(), NodePeer(identity, address));
+        AddAddress(address, peers.back(), kNoEndpoint);
+      }
+      if (!peers.empty()) return absl::OkStatus();
+      CC_ASSIGN_OR_RETURN(peers.emplace_back(), PeerOf(identity, kNoCover));
+      return absl::OkStatus();
+    }
+
+    CC_ASSIGN_OR_RETURN(const uint32_t group, GroupOf(endpoint));
+    universe_.group_of_endpoint.push_back(group);
+    const std::vector<NamedPort> ports = PortsNamed(endpoint.ports, names_);
+    for (const IpAddress& address : endpoint.addresses) {
+      CC_ASSIGN_OR_RETURN(peers.emplace_back(),
+                          PeerOf(endpoint.identity,
+                                 universe_.covers.Of(address), ports, group));
+      AddAddress(address, peers.back(), index);
+    }
+    if (!peers.empty()) return absl::OkStatus();
+    CC_ASSIGN_OR_RETURN(peers.emplace_back(),
+                        PeerOf(endpoint.identity, kNoCover, ports, group));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<uint32_t> GroupOf(const PolicyEndpoint& endpoint) {
+    const std::string name = IdentityName(endpoint.identity);
+    if (endpoint.identity <= Identity::kWorld) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "an endpoint of namespace ", endpoint.ns,
+          " that is not in the host's network has the identity ", name));
+    }
+    const uint32_t fresh = static_cast<uint32_t>(first_of_group_.size());
+    const auto [at, inserted] =
+        group_of_identity_.try_emplace(endpoint.identity, fresh);
+    if (inserted) {
+      first_of_group_.push_back(&endpoint);
+      universe_.groups.Add(endpoint.ns, endpoint.labels);
+      universe_.peers_of_group.emplace_back();
+      return fresh;
+    }
+    const PolicyEndpoint& first = *first_of_group_[at->second];
+    if (first.ns != endpoint.ns || first.labels != endpoint.labels) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("identity ", name, " is both ", first.ns, " {",
+                       first.labels.CanonicalKey(), "} and ", endpoint.ns, " {",
+                       endpoint.labels.CanonicalKey(), "}"));
+    }
+    return at->second;
+  }
+
+  void AddAddress(const IpAddress& address, uint32_t peer, uint32_t endpoint) {
+    universe_.addresses.push_back(
+        {address, universe_.peers[peer]->number, endpoint});
+  }
+
+  // Sorts; the pods in a node's network may share its address.
+  absl::Status CheckAddresses() {
+    std::vector<AddressPeer>& addresses = universe_.addresses;
+    const auto key = [](const AddressPeer& entry) {
+      return std::tie(entry.address, entry.peer, entry.endpoint);
+    };
+    std::sort(addresses.begin(), addresses.end(),
+              [key](const AddressPeer& a, const AddressPeer& b) {
+                return key(a) < key(b);
+              });
+    addresses.erase(std::unique(addresses.begin(), addresses.end()),
+                    addresses.end());
+    for (size_t i = 1; i < addresses.size(); ++i) {
+      if (addresses[i].address == addresses[i - 1].address) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("address ", addresses[i].address.ToString(),
+                         " belongs to two endpoints"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  const PolicyInput& input_;
+  PeerRegistry& registry_;
+  const PortNames names_;
+  Universe universe_;
+  absl::flat_hash_map<VarietyKey, uint32_t> known_;
+  absl::flat_hash_map<Identity, uint32_t> group_of_identity_;
+  std::vector<const PolicyEndpoint*> first_of_group_;
+};
+
+}  // namespace
+
+std::vector<NamedPort> PortsNamed(const std::vector<NamedPort>& ports,
+                                  const PortNames& names) {
+  std::vector<NamedPort> named;
+  if (names.empty()) return named;
+  for (const NamedPort& port : ports) {
+    if (names.contains({port.name, port.port.protocol})) named.push_back(port);
+  }
+  std::sort(named.begin(), named.end());
+  named.erase(std::unique(named.begin(), named.end()), named.end());
+  return named;
+}
+
+absl::StatusOr<Universe> MakeUniverse(const PolicyInput& input,
+                                      PeerRegistry& registry) {
+  return Builder(input, registry).Build();
+}
+
+}  // namespace ciliumcore

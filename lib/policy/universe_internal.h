@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Who there is: the endpoints grouped by identity, and every peer that policy
+// may have to tell apart.
+
+#ifndef CILIUMCORE_LIB_POLICY_UNIVERSE_INTERNAL_H_
+#define CILIUMCORE_LIB_POLICY_UNIVERSE_INTERNAL_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/statusor.h"
+#include "ciliumcore/base/port.h"
+#include "ciliumcore/policy/compiler.h"
+#include "ciliumcore/policy/peer.h"
+#include "lib/policy/covers_internal.h"
+#include "lib/policy/label_index_internal.h"
+
+namespace ciliumcore {
+
+inline constexpr uint32_t kNoGroup = 0xffffffff;
+
+// A named port as a rule asks for it.
+using PortName = std::pair<std::string, Protocol>;
+using PortNames = absl::flat_hash_set<PortName>;
+
+// The ports of `ports` with a name of `names`, ascending and without
+// duplicates.
+std::vector<NamedPort> PortsNamed(const std::vector<NamedPort>& ports,
+                                  const PortNames& names);
+
+struct Universe {
+  explicit Universe(std::vector<IpPrefix> prefixes)
+      : covers(std::move(prefixes)) {}
+
+  Covers covers;
+  LabelIndex groups;           // one for each identity
+  std::vector<PeerRef> peers;  // the index in here is what "peer" is below
+  std::vector<std::vector<uint32_t>> peers_of_group;
+  std::vector<std::vector<uint32_t>> peers_of_cover;
+  std::vector<uint32_t> world_of_cover;
+  std::vector<uint32_t> group_of_endpoint;
+  std::vector<std::vector<uint32_t>> peers_of_endpoint;
+  std::vector<AddressPeer> addresses;  // ascending
+};
+
+// `input` must outlive the result.
+absl::StatusOr<Universe> MakeUniverse(const PolicyInput& input,
+                                      PeerRegistry& registry);
+
+}  // namespace ciliumcore
+
+#endif  // CILIUMCORE_LIB_POLICY_UNIVERSE_INTERNAL_H_
