@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+
 #include "ciliumcore/identity/label.h"
 
 #include <algorithm>
@@ -7,7 +8,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "lib/identity/kubernetes_name_internal.h"
 
 namespace ciliumcore {
 namespace {
@@ -42,7 +45,9 @@ absl::StatusOr<Label> Label::Parse(absl::string_view text) {
   const bool readable = std::none_of(text.begin(), text.end(), IsForbidden);
   if (label.key.empty() || label.source.empty() || !readable) {
     return absl::InvalidArgumentError(
-        absl::StrCat("label \"", text, "\": expected [source:]key[=value]"));
+        absl::StrCat("label ", internal::QuotedName(text),
+                     ": expected [source:]key[=value] without blanks, control "
+                     "characters, ',' and ';'"));
   }
   return label;
 }
@@ -50,6 +55,16 @@ absl::StatusOr<Label> Label::Parse(absl::string_view text) {
 std::string Label::ToString() const {
   return value.empty() ? absl::StrCat(source, ":", key)
                        : absl::StrCat(source, ":", key, "=", value);
+}
+
+Label CidrLabel(const IpPrefix& prefix) {
+  std::string key = prefix.address().ToString();
+  std::replace(key.begin(), key.end(), ':', '-');
+  // A key of Kubernetes begins and ends with a letter or digit.
+  if (key.front() == '-') key.insert(0, 1, '0');
+  if (key.back() == '-') key.push_back('0');
+  absl::StrAppend(&key, "/", prefix.length());
+  return {.source = std::string(kSourceCidr), .key = key, .value = ""};
 }
 
 Labels::Labels(
@@ -66,8 +81,8 @@ absl::StatusOr<Labels> Labels::Parse(absl::string_view text) {
     if (!label.ok()) return label.status();
     if (labels.Get(label->source, label->key) != nullptr) {
       return absl::InvalidArgumentError(
-          absl::StrCat("labels \"", text, "\": ", label->source, ":",
-                       label->key, " comes twice"));
+          absl::StrCat("labels ", internal::QuotedName(text), ": ",
+                       label->source, ":", label->key, " comes twice"));
     }
     labels.Set(*std::move(label));
   }
@@ -116,6 +131,33 @@ std::string Labels::CanonicalKey() const {
     absl::StrAppend(&key, label.source, ":", label.key, "=", label.value, ";");
   }
   return key;
+}
+
+std::string Labels::ToString() const {
+  if (labels_.empty()) return "no labels";
+  return absl::StrJoin(labels_, ", ", [](std::string* out, const Label& label) {
+    absl::StrAppend(out, label.ToString());
+  });
+}
+
+absl::string_view NamespaceOf(const Labels& labels) {
+  const std::string* ns = labels.Get(kSourceKubernetes, kNamespaceKey);
+  return ns == nullptr || ns->empty() ? absl::string_view("default")
+                                      : absl::string_view(*ns);
+}
+
+absl::Status ValidateLabelKey(absl::string_view key) {
+  if (internal::IsLabelKey(key)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("expected ", internal::kLabelKeyForm, ", found ",
+                   internal::QuotedName(key)));
+}
+
+absl::Status ValidateLabelValue(absl::string_view value) {
+  if (internal::IsLabelValue(value)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("expected ", internal::kLabelValueForm, ", found ",
+                   internal::QuotedName(value)));
 }
 
 }  // namespace ciliumcore

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+
 #include "ciliumcore/identity/reserved.h"
 
 #include <iterator>
@@ -25,6 +26,31 @@ std::string IdentityName(Identity identity) {
 std::optional<Identity> ReservedIdentity(absl::string_view name) {
   for (uint32_t number = 1; number < std::size(kNames); ++number) {
     if (kNames[number] == name) return static_cast<Identity>(number);
+  }
+  return std::nullopt;
+}
+
+Labels ReservedLabels(Identity identity) {
+  const auto number = static_cast<uint32_t>(identity);
+  Labels labels;
+  if (number == 0 || number >= std::size(kNames)) return labels;
+  const auto add = [&](Identity one) {
+    labels.Set({.source = std::string(kSourceReserved),
+                .key = IdentityName(one),
+                .value = ""});
+  };
+  add(identity);
+  if (identity == Identity::kKubeApiserver) add(Identity::kRemoteNode);
+  return labels;
+}
+
+std::optional<Identity> ReservedIdentityOf(const Labels& labels) {
+  if (labels.empty() || labels.begin()->source != kSourceReserved) {
+    return std::nullopt;
+  }
+  for (uint32_t number = 1; number < std::size(kNames); ++number) {
+    const auto identity = static_cast<Identity>(number);
+    if (labels == ReservedLabels(identity)) return identity;
   }
   return std::nullopt;
 }

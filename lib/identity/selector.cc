@@ -1,14 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
+
 #include "ciliumcore/identity/selector.h"
 
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "lib/base/status_macros_internal.h"
+#include "lib/identity/kubernetes_name_internal.h"
 
 namespace ciliumcore {
+namespace {
 
 using Operator = LabelSelector::Operator;
+using Requirement = LabelSelector::Requirement;
+
+// What a key of a selector asks for: empty source for any.
+struct Wanted {
+  absl::string_view source;
+  absl::string_view key;
+};
+
+Wanted WantedOf(absl::string_view key) {
+  const size_t colon = key.find(':');
+  if (colon == absl::string_view::npos) return {{}, key};
+  const absl::string_view source = key.substr(0, colon);
+  return {source == kSourceAny ? absl::string_view() : source,
+          key.substr(colon + 1)};
+}
+
+// Whether some label that `key` means satisfies `predicate`.
+template <typename Predicate>
+bool AnyLabel(const Labels& labels, absl::string_view key,
+              Predicate predicate) {
+  const Wanted wanted = WantedOf(key);
+  return std::any_of(labels.begin(), labels.end(), [&](const Label& label) {
+    return label.key == wanted.key &&
+           (wanted.source.empty() || label.source == wanted.source) &&
+           predicate(label.value);
+  });
+}
+
+bool WantsValues(Operator op) {
+  return op == Operator::kIn || op == Operator::kNotIn;
+}
+
+// Only labels of Kubernetes keep its rules: the key of "cidr:10.0.0.0/8" has
+// another form.
+absl::Status ValidateKey(absl::string_view key) {
+  const Wanted wanted = WantedOf(key);
+  if (wanted.source.empty() || wanted.source == kSourceKubernetes) {
+    return ValidateLabelKey(wanted.key);
+  }
+  return Label::Parse(key).status();
+}
+
+std::string Listing(const std::vector<std::string>& values) {
+  return absl::StrCat("(", absl::StrJoin(values, ", "), ")");
+}
+
+}  // namespace
 
 absl::string_view OperatorName(Operator op) {
   switch (op) {
@@ -25,27 +76,30 @@ absl::string_view OperatorName(Operator op) {
 }
 
 bool LabelSelector::Requirement::Matches(const Labels& labels) const {
-  const std::string* value = labels.Get(key);
-  const bool listed =
-      value != nullptr &&
-      std::find(values.begin(), values.end(), *value) != values.end();
+  const auto listed = [this](const std::string& value) {
+    return std::find(values.begin(), values.end(), value) != values.end();
+  };
+  const auto any = [](const std::string&) { return true; };
   switch (op) {
     case Operator::kIn:
-      return listed;
+      return AnyLabel(labels, key, listed);
     case Operator::kNotIn:
-      return !listed;
+      return !AnyLabel(labels, key, listed);
     case Operator::kExists:
-      return value != nullptr;
+      return AnyLabel(labels, key, any);
     case Operator::kDoesNotExist:
-      return value == nullptr;
+      return !AnyLabel(labels, key, any);
   }
   return false;
 }
 
 bool LabelSelector::Matches(const Labels& labels) const {
   for (const auto& [key, wanted] : match_labels) {
-    const std::string* value = labels.Get(key);
-    if (value == nullptr || *value != wanted) return false;
+    const bool found =
+        AnyLabel(labels, key, [&wanted = wanted](const std::string& value) {
+          return value == wanted;
+        });
+    if (!found) return false;
   }
   return std::all_of(
       match_expressions.begin(), match_expressions.end(),
@@ -53,15 +107,21 @@ bool LabelSelector::Matches(const Labels& labels) const {
 }
 
 absl::Status LabelSelector::Validate() const {
+  for (const auto& [key, value] : match_labels) {
+    CC_RETURN_IF_ERROR(ValidateKey(key));
+    CC_RETURN_IF_ERROR(ValidateLabelValue(value));
+  }
   for (const Requirement& term : match_expressions) {
-    const bool wants_values =
-        term.op == Operator::kIn || term.op == Operator::kNotIn;
-    if (wants_values != term.values.empty()) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("selector on ", term.key, ": ", OperatorName(term.op),
-                     wants_values ? ": expected values, found none"
-                                  : absl::StrCat(": expected no values, found ",
-                                                 term.values.size())));
+    CC_RETURN_IF_ERROR(ValidateKey(term.key));
+    for (const std::string& value : term.values) {
+      CC_RETURN_IF_ERROR(ValidateLabelValue(value));
+    }
+    if (WantsValues(term.op) != term.values.empty()) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "selector on ", term.key, ": ", OperatorName(term.op),
+        WantsValues(term.op) ? ": expected values, found none"
+                             : absl::StrCat(": expected no values, found ",
+                                            term.values.size())));
   }
   return absl::OkStatus();
 }
@@ -69,17 +129,17 @@ absl::Status LabelSelector::Validate() const {
 std::string LabelSelector::ToString() const {
   if (matches_everything()) return "everything";
   std::vector<std::string> terms;
-  for (const auto& [key, value] : match_labels)
+  for (const auto& [key, value] : match_labels) {
     terms.push_back(absl::StrCat(key, "=", value));
+  }
   for (const Requirement& term : match_expressions) {
     switch (term.op) {
       case Operator::kIn:
-        terms.push_back(absl::StrCat(term.key, " in (",
-                                     absl::StrJoin(term.values, ", "), ")"));
+        terms.push_back(absl::StrCat(term.key, " in ", Listing(term.values)));
         break;
       case Operator::kNotIn:
-        terms.push_back(absl::StrCat(term.key, " notin (",
-                                     absl::StrJoin(term.values, ", "), ")"));
+        terms.push_back(
+            absl::StrCat(term.key, " notin ", Listing(term.values)));
         break;
       case Operator::kExists:
         terms.push_back(term.key);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Labels: what a workload is known by before it has a number.
+// Labels: what a workload is known by before it has a number. A label has a
+// source, which says who attached it.
 
 #ifndef CILIUMCORE_IDENTITY_LABEL_H_
 #define CILIUMCORE_IDENTITY_LABEL_H_
@@ -12,22 +13,39 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "ciliumcore/base/ip.h"
 
 namespace ciliumcore {
 
-// Where a label that names no source comes from.
-inline constexpr absl::string_view kDefaultLabelSource = "k8s";
+// Sources, which are Cilium's: of the labels of pods and namespaces, of those
+// of reserved identities, and of those of address blocks; in a selector, any.
+inline constexpr absl::string_view kSourceKubernetes = "k8s";
+inline constexpr absl::string_view kSourceReserved = "reserved";
+inline constexpr absl::string_view kSourceCidr = "cidr";
+inline constexpr absl::string_view kSourceAny = "any";
 
-// One label. Sources are Cilium's: k8s, reserved, cidr, any, ...
+// Where a label that names no source comes from.
+inline constexpr absl::string_view kDefaultLabelSource = kSourceKubernetes;
+
+// The label that says which namespace a pod is in, and what leads the key of a
+// label of that namespace; both as Cilium writes them.
+inline constexpr absl::string_view kNamespaceKey =
+    "io.kubernetes.pod.namespace";
+inline constexpr absl::string_view kNamespaceLabelPrefix =
+    "io.cilium.k8s.namespace.labels.";
+
+// One label.
 struct Label {
   std::string source{kDefaultLabelSource};
   std::string key;
   std::string value;
 
   // "app=web", "k8s:app=web", "reserved:host", "any:app": [source:]key[=value].
-  // InvalidArgument if the key is empty or contains blanks or ';'.
+  // InvalidArgument if the source or the key is empty, or if there are blanks,
+  // control characters, ',' or ';' in it.
   static absl::StatusOr<Label> Parse(absl::string_view text);
 
   // "k8s:app=web"; "reserved:host" where there is no value.
@@ -40,6 +58,10 @@ struct Label {
     return H::combine(std::move(h), label.source, label.key, label.value);
   }
 };
+
+// The label of an address block, as Cilium writes it: the key is the canonical
+// prefix with '-' for ':', and "0" where it would begin or end with '-'.
+Label CidrLabel(const IpPrefix& prefix);
 
 // A set of labels, at most one for each source and key, in order. A value;
 // thread-compatible.
@@ -73,8 +95,13 @@ class Labels {
   const_iterator begin() const { return labels_.begin(); }
   const_iterator end() const { return labels_.end(); }
 
-  // "k8s:app=web;k8s:tier=front;": equal sets have equal keys.
+  // "k8s:app=web;k8s:tier=front;": equal sets have equal keys and, as long as
+  // every label is one that Parse reads, different sets different ones. Parse
+  // reads it.
   std::string CanonicalKey() const;
+
+  // "k8s:app=web, k8s:tier=front", for people; "no labels" if there are none.
+  std::string ToString() const;
 
   friend auto operator<=>(const Labels&, const Labels&) = default;
 
@@ -86,6 +113,17 @@ class Labels {
  private:
   std::vector<Label> labels_;  // ascending, no two of one source and key
 };
+
+// The namespace that the labels of an identity name; "default" if they name
+// none. Points into `labels`, or to a constant.
+absl::string_view NamespaceOf(const Labels& labels);
+
+// The rules of Kubernetes: a key is [prefix/]name with a DNS subdomain as the
+// prefix; name and value are at most 63 of [A-Za-z0-9_.-] with a letter or
+// digit at both ends; a value may be empty. InvalidArgument says which is
+// broken.
+absl::Status ValidateLabelKey(absl::string_view key);
+absl::Status ValidateLabelValue(absl::string_view value);
 
 }  // namespace ciliumcore
 

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "ciliumcore/identity/label.h"
 
 namespace ciliumcore {
 
@@ -29,6 +30,8 @@ enum class Identity : uint32_t {
   kWorldIpv6 = 10,
 };
 
+inline constexpr uint32_t kLastReservedIdentity = 255;
+
 // Identities of the cluster's label sets.
 inline constexpr uint32_t kFirstClusterIdentity = 256;
 inline constexpr uint32_t kLastClusterIdentity = 65535;
@@ -42,6 +45,13 @@ std::string IdentityName(Identity identity);
 
 // The reserved identity of that name ("host"), if there is one.
 std::optional<Identity> ReservedIdentity(absl::string_view name);
+
+// Its labels: "reserved:host"; an API server is also a remote node. Empty if
+// the identity has no fixed meaning.
+Labels ReservedLabels(Identity identity);
+
+// The reserved identity that has exactly these labels, if there is one.
+std::optional<Identity> ReservedIdentityOf(const Labels& labels);
 
 }  // namespace ciliumcore
 

@@ -11,12 +11,17 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "ciliumcore/identity/label.h"
 
 namespace ciliumcore {
 
 // All of its terms must hold; without terms it selects everything. A value.
+//
+// A key means labels of any source; "k8s:app" means that source alone, and
+// "any:app" is "app" again. Where several sources have the key, In asks for one
+// of them to have the value, and NotIn for none.
 struct LabelSelector {
   enum class Operator { kIn, kNotIn, kExists, kDoesNotExist };
 
@@ -40,10 +45,17 @@ struct LabelSelector {
 
   bool Matches(const Labels& labels) const;
 
-  // InvalidArgument if an operator has too few or too many values.
+  // InvalidArgument if an operator has too few or too many values, or if a key
+  // (behind its source) or a value breaks the rules of Kubernetes for labels.
   absl::Status Validate() const;
 
-  // "app=web, tier in (a, b), !legacy"; "everything" without terms.
+  // Reads kubectl's form: "app=web, tier in (a, b), env notin (dev), !legacy,
+  // track"; also "==", and "!=" for a single notin. The empty text selects
+  // everything. InvalidArgument if it is malformed or does not Validate.
+  static absl::StatusOr<LabelSelector> Parse(absl::string_view text);
+
+  // "app=web, tier in (a, b), !legacy", which Parse reads; "everything" without
+  // terms.
   std::string ToString() const;
 
   friend auto operator<=>(const LabelSelector&, const LabelSelector&) = default;
