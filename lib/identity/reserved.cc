@@ -48,9 +48,11 @@ std::optional<Identity> ReservedIdentityOf(const Labels& labels) {
   if (labels.empty() || labels.begin()->source != kSourceReserved) {
     return std::nullopt;
   }
-  for (uint32_t number = 1; number < std::size(kNames); ++number) {
-    const auto identity = static_cast<Identity>(number);
-    if (labels == ReservedLabels(identity)) return identity;
+  const Label& first = *labels.begin();
+  const std::optional<Identity> identity = ReservedIdentity(first.key);
+  if (!identity.has_value() || !first.value.empty()) return std::nullopt;
+  if (labels.size() == 1 || labels == ReservedLabels(*identity)) {
+    return identity;
   }
   return std::nullopt;
 }

@@ -50,7 +50,8 @@ std::optional<Identity> ReservedIdentity(absl::string_view name);
 // the identity has no fixed meaning.
 Labels ReservedLabels(Identity identity);
 
-// The reserved identity that has exactly these labels, if there is one.
+// The reserved identity that has exactly these labels, or whose name is the
+// only one of them, if there is one.
 std::optional<Identity> ReservedIdentityOf(const Labels& labels);
 
 }  // namespace ciliumcore
