@@ -6,12 +6,14 @@
 #define CILIUMCORE_POLICY_CLUSTER_H_
 
 #include <compare>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "ciliumcore/base/ip.h"
 #include "ciliumcore/base/port.h"
 #include "ciliumcore/identity/label.h"
@@ -19,6 +21,10 @@
 #include "ciliumcore/policy/network_policy.h"
 
 namespace ciliumcore {
+
+// The label that every namespace has without being asked: its name.
+inline constexpr absl::string_view kNamespaceNameLabel =
+    "kubernetes.io/metadata.name";
 
 // A port of a pod; the name may be empty.
 struct NamedPort {
@@ -36,17 +42,23 @@ struct NamedPort {
 struct Pod {
   std::string ns;
   std::string name;
-  Labels labels;           // the pod's own
-  std::string owner_kind;  // of the topmost owner; "Pod" if it has none
+  Labels labels;  // the pod's own
+  // Of the topmost owner: the Deployment, not its ReplicaSet. A pod that nobody
+  // controls owns itself, as kind "Pod".
+  std::string owner_kind;
   std::string owner_name;
   std::vector<NamedPort> ports;      // of its containers
   std::vector<IpAddress> addresses;  // as far as the manifests say
   bool host_network = false;         // lives in its node's network
+
+  friend bool operator==(const Pod&, const Pod&) = default;
 };
 
 struct Namespace {
   std::string name;
-  Labels labels;  // with kubernetes.io/metadata.name
+  Labels labels;  // with kNamespaceNameLabel
+
+  friend bool operator==(const Namespace&, const Namespace&) = default;
 };
 
 struct ServicePort {
@@ -54,26 +66,45 @@ struct ServicePort {
   PortProtocol port;
   std::optional<uint16_t> target_port;  // none and no name: the port itself
   std::string target_name;
+  uint16_t node_port = 0;  // 0: none, or not known yet
+
+  friend bool operator==(const ServicePort&, const ServicePort&) = default;
 };
 
 struct Service {
   std::string ns;
   std::string name;
+  std::string type = "ClusterIP";
   std::optional<LabelSelector> selector;  // none: endpoints are given elsewhere
   std::vector<ServicePort> ports;
   std::vector<IpAddress> cluster_ips;
   bool is_headless = false;
+
+  friend bool operator==(const Service&, const Service&) = default;
 };
 
 struct Cluster {
-  std::map<std::string, Namespace>
-      namespaces;         // by name; all that are mentioned
-  std::vector<Pod> pods;  // replicas one by one
+  std::map<std::string, Namespace> namespaces;  // by name; all mentioned
+  std::vector<Pod> pods;                        // replicas one by one
   std::vector<Service> services;
   std::vector<NetworkPolicy> policies;
-  std::vector<std::string>
-      ignored;  // "Kind ns/name", of kinds without a meaning here
+  // "Kind ns/name", of kinds without a meaning here.
+  std::vector<std::string> ignored;
+
+  friend bool operator==(const Cluster&, const Cluster&) = default;
 };
+
+// A namespace with `labels` and the one that it has without being asked.
+Namespace MakeNamespace(absl::string_view name, Labels labels = {});
+
+// The labels of a pod's identity: its own, which namespace it is in, and the
+// labels of that namespace, in Cilium's form.
+Labels PodIdentityLabels(const Labels& pod_labels, const Namespace& ns);
+
+// The reverse: the pod's own labels, and its namespace as far as they tell;
+// "default" if they name none.
+Labels PodLabelsOf(const Labels& identity_labels);
+Namespace PodNamespaceOf(const Labels& identity_labels);
 
 }  // namespace ciliumcore
 
