@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Reads Kubernetes manifests, YAML or JSON, as strictly as the API server and
+// more: a manifest that could be misread is refused.
+
+#ifndef CILIUMCORE_POLICY_MANIFEST_H_
+#define CILIUMCORE_POLICY_MANIFEST_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "ciliumcore/policy/cluster.h"
+
+namespace ciliumcore {
+
+// A text and where it comes from.
+struct ManifestSource {
+  std::string name = "-";  // of the file, for messages; "-": standard input
+  std::string text;
+};
+
+struct ManifestOptions {
+  // Of an object that names none.
+  std::string default_namespace = "default";
+  // A workload becomes at most so many pods. Pods of one template are alike, so
+  // what policy says of them does not depend on it.
+  size_t max_replicas = 1000;
+  // Problems to list before giving up.
+  size_t max_problems = 10;
+};
+
+// Reads Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet,
+// ReplicationController, Job, CronJob, Service and NetworkPolicy, from texts of
+// any number of documents, and from lists of them. Objects of other kinds are
+// named in `ignored`.
+//
+// - A workload becomes pods "name-0", "name-1", ..., unless pods that belong to
+//   it are among the objects. A pod that has succeeded or failed is left out.
+// - A namespace that is only mentioned is added.
+// - Policies have their defaults filled in: `policyTypes` is Ingress, and
+//   Egress if there are egress rules; a port's protocol is TCP.
+//
+// InvalidArgument lists what is wrong, one line each:
+//
+//   shop.yaml:12:15: NetworkPolicy shop/web: spec.ingress[0].ports[0].port:
+//   expected a port in 1..65535, found 70000          (in one line)
+//
+// Wrong are, among others: a key that is there twice; a field that Kubernetes
+// does not have (in all of Namespace, Service and NetworkPolicy; in workloads
+// down to the ports of containers); a value of the wrong type, where the YAML
+// of Kubernetes may read 010 as 8 and yes as true; a value that cannot be; two
+// objects of one name; two pods with one address; nesting beyond 100 levels;
+// aliases that expand to more than 100,000 nodes.
+//
+// Pure. Never throws.
+absl::StatusOr<Cluster> LoadManifests(absl::Span<const ManifestSource> sources,
+                                      const ManifestOptions& options = {});
+
+// Reads files, and every *.yaml, *.yml and *.json below directories, in
+// alphabetical order; hidden files and kustomizations are left out. The code of
+// the system's error, naming the path, if one cannot be read; InvalidArgument
+// if a directory has no manifest.
+absl::StatusOr<std::vector<ManifestSource>> ReadManifestFiles(
+    absl::Span<const std::string> paths);
+
+}  // namespace ciliumcore
+
+#endif  // CILIUMCORE_POLICY_MANIFEST_H_
