@@ -6,13 +6,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -82,7 +86,7 @@ size_t MaxRepeats(const MapInfo& info) {
 
 class KernelMap final : public MapBackend {
  public:
-  KernelMap(UniqueFd fd, MapInfo info)
+  KernelMap(UniqueFd fd, const MapInfo& info)
       : MapBackend(info, ValueBytes(info.kind, info.value_size)),
         fd_(std::move(fd)) {}
 
@@ -372,10 +376,9 @@ absl::StatusOr<std::unique_ptr<MapBackend>> CreateKernelMap(
   return WrapKernelMap(std::move(fd));
 }
 
-absl::StatusOr<std::unique_ptr<MapBackend>> WrapKernelMap(UniqueFd fd) {
-  // Programs and links are fds too, and their info would be read as a map's.
+absl::Status CheckIsMap(int fd) {
   std::array<char, 64> what = {};
-  const std::string link = absl::StrCat("/proc/self/fd/", fd.get());
+  const std::string link = absl::StrCat("/proc/self/fd/", fd);
   const ssize_t length = ::readlink(link.c_str(), what.data(), what.size());
   if (length > 0 &&
       !absl::EndsWith(
@@ -383,6 +386,11 @@ absl::StatusOr<std::unique_ptr<MapBackend>> WrapKernelMap(UniqueFd fd) {
           ":bpf-map")) {
     return absl::FailedPreconditionError("the descriptor is not of a BPF map");
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<MapBackend>> WrapKernelMap(UniqueFd fd) {
+  CC_RETURN_IF_ERROR(CheckIsMap(fd.get()));
   bpf_map_info raw = {};
   __u32 size = sizeof(raw);
   if (bpf_obj_get_info_by_fd(fd.get(), &raw, &size) != 0) {
@@ -401,7 +409,7 @@ absl::StatusOr<std::unique_ptr<MapBackend>> WrapKernelMap(UniqueFd fd) {
   info.value_size = raw.value_size;
   info.capacity = raw.max_entries;
   info.memory_mapped = (raw.map_flags & BPF_F_MMAPABLE) != 0;
-  return std::make_unique<KernelMap>(std::move(fd), std::move(info));
+  return std::make_unique<KernelMap>(std::move(fd), info);
 }
 
 }  // namespace ciliumcore::internal

@@ -81,11 +81,15 @@ class MapBackend {
 // InvalidArgument, naming the field, if no backend can make such a map.
 absl::Status CheckSpec(const MapSpec& spec);
 
-// The backends. CreateKernelMap and WrapKernelMap keep the fd.
+// The backends.
 absl::StatusOr<std::unique_ptr<MapBackend>> CreateKernelMap(
     const MapSpec& spec);
 absl::StatusOr<std::unique_ptr<MapBackend>> WrapKernelMap(UniqueFd fd);
 std::unique_ptr<MapBackend> CreateMemoryMap(const MapSpec& spec);
+
+// FailedPrecondition if `fd` is of something else. Programs and links are fds
+// too, and the kernel would tell of them as if of a map.
+absl::Status CheckIsMap(int fd);
 
 // Bytes of all values under one key, each rounded up as the kernel does.
 size_t ValueBytes(MapKind kind, size_t value_size);

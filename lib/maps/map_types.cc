@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <memory>
 #include <string>
+#include <vector>
 
-#include "lib/base/status_macros_internal.h"
 #include "lib/maps/map_backend_internal.h"
 #include "lib/maps/map_errors_internal.h"
 

@@ -3,16 +3,16 @@
 #include "ciliumcore/maps/raw_map.h"
 
 #include <bpf/bpf.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <new>
 #include <string>
 #include <utility>
-
-#include <unistd.h>
 
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/abi/btf_check.h"
@@ -204,9 +204,11 @@ absl::Status RawMap::Pin(const std::string& path, PinMode mode) {
     return bpf_obj_pin(fd(), path.c_str()) == 0 ? absl::OkStatus()
                                                 : BpfError(errno, subject);
   }
-  // bpffs knows no pin that replaces: pin beside, then move over. The process
-  // id keeps two writers apart; a pin that a dead one left is in the way.
-  const std::string beside = absl::StrCat(path, "_new", ::getpid());
+  // bpffs knows no pin that replaces: pin beside, then move over. Process and
+  // number keep writers apart; one of the same name is of a process that died.
+  static std::atomic<unsigned> number = 0;
+  const std::string beside =
+      absl::StrCat(path, "_new_", ::getpid(), "_", ++number);
   ::unlink(beside.c_str());
   if (bpf_obj_pin(fd(), beside.c_str()) != 0) return BpfError(errno, subject);
   if (::rename(beside.c_str(), path.c_str()) != 0) {

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/base/status.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/maps/map_backend_internal.h"
 #include "lib/maps/map_errors_internal.h"
 
 namespace ciliumcore {
@@ -145,6 +146,7 @@ absl::StatusOr<RingBuffer> RingBuffer::OpenPinned(const std::string& path) {
 }
 
 absl::StatusOr<RingBuffer> RingBuffer::Adopt(UniqueFd fd) {
+  CC_RETURN_IF_ERROR(internal::CheckIsMap(fd.get()));
   bpf_map_info info = {};
   __u32 size = sizeof(info);
   if (bpf_obj_get_info_by_fd(fd.get(), &info, &size) != 0) {

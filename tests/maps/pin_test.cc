@@ -5,10 +5,10 @@
 #include <bpf/bpf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <optional>
 #include <set>
 #include <string>
@@ -29,10 +29,6 @@ using Pairs = Map<Pair, Pair>;
 using SwappedPairs = Map<Pair, SwappedPair>;
 
 const MapOptions kOptions = {.name = "cc_pairs", .capacity = 8};
-
-bool Exists(const std::string& path) {
-  return ::access(path.c_str(), F_OK) == 0;
-}
 
 class PinTest : public ::testing::Test {
  protected:
@@ -135,7 +131,13 @@ TEST_F(PinTest, ReplacesAPinInOneStep) {
   stop = true;
   reader.join();
   EXPECT_EQ(Pairs::OpenPinned(path)->info().id, last);
-  EXPECT_FALSE(Exists(path + "_new" + std::to_string(::getpid())));
+  size_t pins = 0;
+  for (const auto& pin : std::filesystem::directory_iterator(bpffs_->root())) {
+    if (pin.path().extension() == ".debug") continue;  // the kernel's own
+    EXPECT_EQ(pin.path(), path) << "left over";
+    ++pins;
+  }
+  EXPECT_EQ(pins, 1u);
 }
 
 TEST_F(PinTest, OpenOrCreateGivesEveryCallerTheSameMap) {

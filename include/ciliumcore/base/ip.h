@@ -31,22 +31,11 @@ class IpAddress {
   // 0x0a000001 is 10.0.0.1.
   static constexpr IpAddress FromV4(uint32_t host_order) {
     IpAddress address;
-    address.bytes_ = {0,
-                      0,
-                      0,
-                      0,
-                      0,
-                      0,
-                      0,
-                      0,
-                      0,
-                      0,
-                      0xff,
-                      0xff,
-                      static_cast<uint8_t>(host_order >> 24),
-                      static_cast<uint8_t>(host_order >> 16),
-                      static_cast<uint8_t>(host_order >> 8),
-                      static_cast<uint8_t>(host_order)};
+    address.bytes_[10] = address.bytes_[11] = 0xff;
+    address.bytes_[12] = static_cast<uint8_t>(host_order >> 24);
+    address.bytes_[13] = static_cast<uint8_t>(host_order >> 16);
+    address.bytes_[14] = static_cast<uint8_t>(host_order >> 8);
+    address.bytes_[15] = static_cast<uint8_t>(host_order);
     return address;
   }
 

@@ -60,6 +60,13 @@ class PerCpuMap {
         RawMap::OpenPinned(path, abi::ShapeOf<K>(), abi::ShapeOf<V>()));
   }
 
+  // Opens the map pinned at `path`, or creates and pins it. FailedPrecondition
+  // if the one that is there is another than `options` asks for.
+  static absl::StatusOr<PerCpuMap> OpenOrCreatePinned(
+      const std::string& path, const MapOptions& options) {
+    return Typed(RawMap::OpenOrCreatePinned(path, Spec(options)));
+  }
+
   const MapInfo& info() const { return raw_.info(); }
   int fd() const { return raw_.fd(); }
 

@@ -24,8 +24,8 @@ class MapBackend;
 struct CursorState;
 }  // namespace internal
 
-// A place in a walk through one map. Move-only, thread-compatible; may outlive
-// nothing but itself, but is of use with its map only.
+// A place in a walk through one map; use it with that map only. A new one is at
+// the beginning. Move-only, thread-compatible.
 class MapCursor {
  public:
   MapCursor();
@@ -100,6 +100,8 @@ class RawMap {
   int fd() const;
 
   absl::Status Lookup(const void* key, void* value) const;
+  // Kernels before 6.13 may ignore `mode` in a trie, and refuse to replace in a
+  // full one.
   absl::Status Put(const void* key, const void* value, PutMode mode);
   absl::Status Erase(const void* key);
 
@@ -132,7 +134,7 @@ class RawMap {
   absl::Status ForEach(
       absl::FunctionRef<void(const void* key, const void* value)> visit) const;
 
-  // Makes the map reachable at `path` of a bpffs, and keep beyond this process.
+  // Makes the map reachable at `path` of a bpffs, beyond this process.
   // FailedPrecondition for a map in memory; NotFound without the directory.
   absl::Status Pin(const std::string& path, PinMode mode = PinMode::kCreate);
 
