@@ -26,9 +26,7 @@ Party CompiledPolicy::PartyOf(const IpAddress& address) const {
   if (const AddressPeer* known = FindAddress(addresses, address)) {
     return {known->endpoint, known->peer};
   }
-  const uint32_t prefix = LongestMatch(prefixes, address);
-  if (prefix == kNoCover) return {};
-  return {kNoEndpoint, prefixes[prefix].peer};
+  return {kNoEndpoint, OutsidePeerOf(address)};
 }
 
 Party CompiledPolicy::PartyOf(uint32_t endpoint, size_t address_index) const {
@@ -37,6 +35,12 @@ Party CompiledPolicy::PartyOf(uint32_t endpoint, size_t address_index) const {
 
 uint32_t CompiledPolicy::PeerOf(const IpAddress& address) const {
   return PartyOf(address).peer;
+}
+
+uint32_t CompiledPolicy::OutsidePeerOf(const IpAddress& address) const {
+  const uint32_t prefix = LongestMatch(prefixes, address);
+  return prefix == kNoCover ? static_cast<uint32_t>(Identity::kWorld)
+                            : prefixes[prefix].peer;
 }
 
 Cell CompiledPolicy::Decide(uint32_t endpoint, Direction direction,

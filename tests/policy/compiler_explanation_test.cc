@@ -14,7 +14,6 @@
 namespace ciliumcore {
 namespace {
 
-using testing::Block;
 using testing::Egress;
 using testing::Ingress;
 using testing::On;

@@ -115,6 +115,8 @@ struct CompiledPolicy {
 
   // The number of any address. O(log addresses).
   uint32_t PeerOf(const IpAddress& address) const;
+  // The number it has if it is no pod's and no node's.
+  uint32_t OutsidePeerOf(const IpAddress& address) const;
 
   // The end of a flow that an address or an endpoint (one of its `peers`) is.
   Party PartyOf(const IpAddress& address) const;

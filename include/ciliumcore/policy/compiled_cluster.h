@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The policies of a cluster that manifests describe, compiled without one: what
+// offline questions are asked of.
+
+#ifndef CILIUMCORE_POLICY_COMPILED_CLUSTER_H_
+#define CILIUMCORE_POLICY_COMPILED_CLUSTER_H_
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ciliumcore/base/ip.h"
+#include "ciliumcore/policy/cluster.h"
+#include "ciliumcore/policy/compiler.h"
+#include "ciliumcore/policy/rule_set.h"
+
+namespace ciliumcore {
+
+// Pods of one owner.
+struct Workload {
+  std::string ns;
+  std::string name;
+  std::string kind;            // "Deployment"; "Pod" of a pod without owner
+  std::vector<uint32_t> pods;  // indices in Cluster::pods, ascending
+
+  // "shop/web[Deployment]".
+  std::string ToString() const;
+
+  friend auto operator<=>(const Workload&, const Workload&) = default;
+};
+
+struct CompiledCluster {
+  Cluster cluster;                  // with the addresses that were assigned
+  CompiledPolicy policy;            // endpoint i is cluster.pods[i]
+  std::vector<Workload> workloads;  // ascending
+};
+
+struct CompileClusterOptions {
+  // A pod without any address gets the next free one of each.
+  std::vector<IpPrefix> pod_cidrs = {};
+};
+
+// Pods of equal namespace and labels share an identity. Where pods run is not
+// known: every pod in the host's network is taken for the node of every other.
+//
+// InvalidArgument if two pods outside the host's network have one address, and
+// as Compile; ResourceExhausted if a CIDR has too few addresses.
+absl::StatusOr<CompiledCluster> CompileCluster(
+    Cluster cluster, const CompileClusterOptions& options = {});
+
+// Pods outside the host's network without address: no ipBlock covers them.
+std::vector<uint32_t> PodsWithoutAddress(const Cluster& cluster);
+
+// The policies that isolate a pod and have an ipBlock in that direction, so
+// that their meaning depends on addresses; ascending.
+std::vector<PolicyRef> PoliciesWithIpBlock(const Cluster& cluster);
+
+}  // namespace ciliumcore
+
+#endif  // CILIUMCORE_POLICY_COMPILED_CLUSTER_H_

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "ciliumcore/policy/compiled_cluster.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/status_macros_internal.h"
+#include "lib/policy/address_arithmetic_internal.h"
+
+namespace ciliumcore {
+namespace {
+
+std::string NameOf(const Pod& pod) {
+  return absl::StrCat(pod.ns, "/", pod.name);
+}
+
+using Owners = absl::flat_hash_map<IpAddress, uint32_t>;
+
+// Who has which address; pods in the host's network share the node's.
+absl::StatusOr<Owners> OwnersOf(const std::vector<Pod>& pods) {
+  Owners owners;
+  for (uint32_t i = 0; i < pods.size(); ++i) {
+    for (const IpAddress& address : pods[i].addresses) {
+      const auto [at, inserted] = owners.try_emplace(address, i);
+      const Pod& first = pods[at->second];
+      if (inserted || (pods[i].host_network && first.host_network)) continue;
+      if (at->second == i) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("pods ", NameOf(first), " and ", NameOf(pods[i]),
+                       " both have the address ", address.ToString()));
+    }
+  }
+  return owners;
+}
+
+// Gives each of `pods` the next address of `cidr` that nobody has; the first
+// one and, of IPv4, the last stay unused as in any subnet.
+absl::Status Assign(const IpPrefix& cidr, const std::vector<uint32_t>& pods,
+                    Cluster& cluster, Owners& owners) {
+  const bool is_subnet = cidr.length() < (cidr.is_v4() ? 31 : 127);
+  std::optional<IpAddress> next =
+      is_subnet ? Successor(cidr.first()) : cidr.first();
+  const IpAddress last =
+      is_subnet && cidr.is_v4() ? *Predecessor(cidr.last()) : cidr.last();
+  for (uint32_t pod : pods) {
+    while (next.has_value() && *next <= last && owners.contains(*next)) {
+      next = Successor(*next);
+    }
+    if (!next.has_value() || *next > last) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(cidr.ToString(), " has too few addresses for ",
+                       pods.size(), " pods without one"));
+    }
+    owners[*next] = pod;
+    cluster.pods[pod].addresses.push_back(*next);
+  }
+  return absl::OkStatus();
+}
+
+PolicyInput InputOf(const Cluster& cluster) {
+  PolicyInput input;
+  input.policies = cluster.policies;
+  for (const auto& [name, ns] : cluster.namespaces) {
+    input.namespaces.push_back(ns);
+  }
+  absl::flat_hash_map<std::pair<std::string, Labels>, uint32_t> identities;
+  for (const Pod& pod : cluster.pods) {
+    const uint32_t fresh =
+        kFirstClusterIdentity + static_cast<uint32_t>(identities.size());
+    const Identity identity =
+        pod.host_network
+            ? Identity::kHost
+            : static_cast<Identity>(
+                  identities.try_emplace({pod.ns, pod.labels}, fresh)
+                      .first->second);
+    input.endpoints.push_back({.identity = identity,
+                               .labels = pod.labels,
+                               .ns = pod.ns,
+                               .ports = pod.ports,
+                               .addresses = pod.addresses,
+                               .host_network = pod.host_network});
+  }
+  return input;
+}
+
+std::vector<Workload> WorkloadsOf(const std::vector<Pod>& pods) {
+  std::map<std::tuple<std::string, std::string, std::string>,
+           std::vector<uint32_t>>
+      owned;
+  for (uint32_t i = 0; i < pods.size(); ++i) {
+    owned[{pods[i].ns, pods[i].owner_name, pods[i].owner_kind}].push_back(i);
+  }
+  std::vector<Workload> workloads;
+  for (auto& [owner, members] : owned) {
+    const auto& [ns, name, kind] = owner;
+    workloads.push_back({ns, name, kind, std::move(members)});
+  }
+  return workloads;
+}
+
+bool HasIpBlock(const std::vector<NetworkPolicyRule>& rules) {
+  for (const NetworkPolicyRule& rule : rules) {
+    for (const PeerRule& peer : rule.peers) {
+      if (peer.ip_block.has_value()) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string Workload::ToString() const {
+  return absl::StrCat(ns, "/", name, "[", kind, "]");
+}
+
+absl::StatusOr<CompiledCluster> CompileCluster(
+    Cluster cluster, const CompileClusterOptions& options) {
+  CC_ASSIGN_OR_RETURN(Owners owners, OwnersOf(cluster.pods));
+  const std::vector<uint32_t> unaddressed = PodsWithoutAddress(cluster);
+  for (const IpPrefix& cidr : options.pod_cidrs) {
+    CC_RETURN_IF_ERROR(Assign(cidr, unaddressed, cluster, owners));
+  }
+  PeerRegistry peers;
+  RuleSetTable rule_sets;
+  CC_ASSIGN_OR_RETURN(CompiledPolicy policy,
+                      Compile(InputOf(cluster), peers, rule_sets));
+  std::vector<Workload> workloads = WorkloadsOf(cluster.pods);
+  return CompiledCluster{std::move(cluster), std::move(policy),
+                         std::move(workloads)};
+}
+
+std::vector<uint32_t> PodsWithoutAddress(const Cluster& cluster) {
+  std::vector<uint32_t> pods;
+  for (uint32_t i = 0; i < cluster.pods.size(); ++i) {
+    const Pod& pod = cluster.pods[i];
+    if (!pod.host_network && pod.addresses.empty()) pods.push_back(i);
+  }
+  return pods;
+}
+
+std::vector<PolicyRef> PoliciesWithIpBlock(const Cluster& cluster) {
+  std::vector<PolicyRef> found;
+  for (const NetworkPolicy& policy : cluster.policies) {
+    if (!(policy.isolates_ingress && HasIpBlock(policy.ingress)) &&
+        !(policy.isolates_egress && HasIpBlock(policy.egress))) {
+      continue;
+    }
+    const auto selected = [&policy](const Pod& pod) {
+      return pod.ns == policy.ns && !pod.host_network &&
+             policy.pod_selector.Matches(pod.labels);
+    };
+    if (std::any_of(cluster.pods.begin(), cluster.pods.end(), selected)) {
+      found.push_back({"NetworkPolicy", policy.ns, policy.name});
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+}  // namespace ciliumcore
