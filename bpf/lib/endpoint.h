@@ -10,7 +10,7 @@
 CC_MAP(cc_endpoints, ARRAY, __u32, struct cc_endpoint, CC_MAX_ENDPOINTS, BPF_F_MMAPABLE);
 CC_MAP(cc_subjects, ARRAY, __u32, struct cc_subject, 65536, BPF_F_MMAPABLE);
 /* Interface to slot. */
-CC_MAP(cc_ifindex, ARRAY, __u32, __u32, CC_IFINDEX_DIRECT, BPF_F_MMAPABLE);
+CC_MAP(cc_ifindex, ARRAY, __u32, __u32, CC_IFINDEX_DIRECT, 0);
 CC_MAP(cc_ifindex_far, HASH, __u32, __u32, CC_MAX_ENDPOINTS, 0);
 
 CC_INLINE __u32 cc_slot_of(__u32 ifindex)
