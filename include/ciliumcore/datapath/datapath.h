@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Datapath: the programs and maps of one instance, and the one way to change
+// them. Start here.
+
+#ifndef CILIUMCORE_DATAPATH_DATAPATH_H_
+#define CILIUMCORE_DATAPATH_DATAPATH_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "ciliumcore/datapath/options.h"
+#include "ciliumcore/flow/flow.h"
+#include "ciliumcore/policy/cluster.h"
+#include "ciliumcore/policy/compiler.h"
+#include "ciliumcore/policy/network_policy.h"
+
+namespace ciliumcore {
+
+namespace internal {
+class DatapathState;
+struct TransactionState;
+}  // namespace internal
+
+// A change: collects edits, of which nothing is visible until Commit.
+// Move-only, thread-compatible. Must not outlive its Datapath.
+class Transaction {
+ public:
+  Transaction(Transaction&&) noexcept;
+  Transaction& operator=(Transaction&&) noexcept;
+  ~Transaction();
+
+  // Judges an interface from now on, or changes who it is.
+  Transaction& AttachEndpoint(EndpointOptions endpoint);
+  // Ends that; as the endpoint's `on_detach` says.
+  Transaction& DetachEndpoint(std::string interface);
+
+  // Says who remote addresses are.
+  Transaction& UpsertRemote(RemoteOptions remote);
+  Transaction& RemoveRemote(const IpAddress& address);
+
+  // Replaces all policies.
+  Transaction& SetPolicies(std::vector<NetworkPolicy> policies);
+  // Replaces what is known of namespaces; others have their name as a label.
+  Transaction& SetNamespaces(std::vector<Namespace> namespaces);
+
+  // Does all of it, or nothing and says why. On success every packet that
+  // begins afterwards is judged by the new state alone, and no packet by a
+  // mix of both. Returns the new generation.
+  //
+  // InvalidArgument: two edits contradict each other, or two endpoints have one
+  // address. NotFound: an interface is gone. ResourceExhausted: a map is full;
+  // its name and sizes are in the message. PermissionDenied: the kernel
+  // refused. Cost: compiles all policies; system calls for what changed.
+  absl::StatusOr<uint32_t> CommitGeneration();
+  absl::Status Commit() { return CommitGeneration().status(); }
+
+ private:
+  friend class Datapath;
+  explicit Transaction(std::shared_ptr<internal::DatapathState> state);
+  std::unique_ptr<internal::TransactionState> state_;
+};
+
+// Reads the datapath's events. Thread-compatible: one reader at a time.
+class FlowReader {
+ public:
+  // The next flow; nothing if none came in `timeout`.
+  std::optional<Flow> Next(absl::Duration timeout);
+
+  // Events that programs could not write because the reader was too slow.
+  uint64_t lost() const;
+
+ private:
+  friend class Datapath;
+  explicit FlowReader(internal::DatapathState* state) : state_(state) {}
+  internal::DatapathState* state_;
+};
+
+// A counter: packets of a direction that met a fate.
+struct Counter {
+  bool is_egress = false;
+  uint8_t reason = 0;  // flow/reason.h; 0: forwarded
+  uint64_t packets = 0;
+  uint64_t bytes = 0;
+};
+
+// Owns the programs, maps and links of an instance. Move-only; thread-safe, but
+// for flows(). With Lifetime::kProcess the destructor detaches everything.
+class Datapath {
+ public:
+  // Loads the programs.
+  //
+  // PermissionDenied: without CAP_BPF and CAP_NET_ADMIN. FailedPrecondition:
+  // `bpffs` is no bpf file system, or another process writes this instance (its
+  // pid is in the message). Unimplemented: the kernel lacks a feature; the
+  // message says which and since when kernels have it.
+  static absl::StatusOr<Datapath> Open(const DatapathOptions& options = {});
+
+  Datapath(Datapath&&) noexcept;
+  Datapath& operator=(Datapath&&) noexcept;
+  ~Datapath();
+
+  Transaction Begin();
+
+  FlowReader& flows() { return flows_; }
+
+  // The number of the last change.
+  uint32_t generation() const;
+
+  // What is in force. The pointers stay valid after later changes.
+  std::shared_ptr<const CompiledPolicy> policy() const;
+
+  // All counters that are not zero. O(CPUs).
+  absl::StatusOr<std::vector<Counter>> counters() const;
+
+  // For tests of checkers only: turns one verdict of a live table around
+  // without telling anybody. NotFound if no table allows anything.
+  absl::StatusOr<std::string> PlantFault();
+
+ private:
+  explicit Datapath(std::shared_ptr<internal::DatapathState> state);
+
+  std::shared_ptr<internal::DatapathState> state_;
+  FlowReader flows_;
+};
+
+}  // namespace ciliumcore
+
+#endif  // CILIUMCORE_DATAPATH_DATAPATH_H_

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What a datapath is told: its scope, its endpoints, and what it knows of
+// others.
+
+#ifndef CILIUMCORE_DATAPATH_OPTIONS_H_
+#define CILIUMCORE_DATAPATH_OPTIONS_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "ciliumcore/base/ip.h"
+#include "ciliumcore/identity/allocator.h"
+#include "ciliumcore/policy/cluster.h"
+
+namespace ciliumcore {
+
+// How long the datapath works.
+enum class Lifetime {
+  kProcess,  // until the Datapath goes: the kernel removes all of it with the
+             // process
+  kPinned,   // until Datapath::Remove: pinned under <bpffs>/ciliumcore/<name>/
+};
+
+// How a packet for another node leaves an endpoint.
+enum class Forward {
+  kStack,  // by the node's own network stack
+  kFib,    // by the node's routes, past its stack
+};
+
+// Room, fixed when the programs are loaded.
+struct DatapathCapacity {
+  uint32_t connections = 524288;
+  uint32_t addresses = 524288;
+  uint32_t prefixes = 65536;
+  uint32_t classes = 1048576;      // (verdict table, peer) pairs
+  uint32_t cells = 1048576;        // verdicts
+  uint32_t event_bytes = 4 << 20;  // a power of two
+};
+
+// Silence after which a connection is forgotten. The defaults are Cilium's.
+struct ConnectionTimeouts {
+  absl::Duration tcp = absl::Seconds(21600);
+  absl::Duration tcp_opening = absl::Seconds(60);
+  absl::Duration tcp_closing = absl::Seconds(10);
+  absl::Duration other = absl::Seconds(60);
+};
+
+struct DatapathOptions {
+  // Of the instance: 1..64 of [a-z0-9-]. One writer per name and bpffs.
+  std::string name = "default";
+  Lifetime lifetime = Lifetime::kProcess;
+  // A mounted bpf file system. Used by kPinned.
+  std::string bpffs = "/sys/fs/bpf";
+  // The network namespace of the endpoints' host side: a path such as
+  // /run/netns/node or /proc/self/fd/7. Empty: the caller's.
+  std::string netns = {};
+  Forward forward = Forward::kStack;
+  // Judge and tell, but let what policy denies pass.
+  bool audit_only = false;
+  // Tell of each new connection, of each drop.
+  bool report_new = true;
+  bool report_drops = true;
+  DatapathCapacity capacity = {};
+  ConnectionTimeouts timeouts = {};
+};
+
+using MacAddress = std::array<uint8_t, 6>;
+
+// What becomes of an endpoint's traffic when it is detached.
+enum class OnDetach {
+  kOpen,    // the interface is nobody's: its traffic is the node's to handle
+  kClosed,  // the programs stay and drop everything, until it is attached again
+};
+
+// An interface of this node that is judged.
+struct EndpointOptions {
+  // The host side of a veth or netkit pair, in the datapath's namespace.
+  std::string interface = {};
+  // Its own addresses, at most one IPv4 and one IPv6: all it may send from.
+  std::vector<IpAddress> addresses = {};
+  IdentityRef identity = {};
+  // What port names in policies mean here.
+  std::vector<NamedPort> ports = {};
+  // Of the endpoint's own interface; asked from the kernel if it is not given.
+  std::optional<MacAddress> mac = {};
+  OnDetach on_detach = OnDetach::kOpen;
+};
+
+// How a remote address is reached, where the routes of the node should not be
+// asked.
+struct NextHop {
+  std::string interface = {};
+  std::optional<IpAddress> gateway = {};  // none: the destination is on the link
+};
+
+// An address elsewhere with an identity: a pod of another node.
+struct RemoteOptions {
+  std::vector<IpAddress> addresses = {};
+  IdentityRef identity = {};
+  std::vector<NamedPort> ports = {};
+  std::optional<NextHop> next_hop = {};
+};
+
+}  // namespace ciliumcore
+
+#endif  // CILIUMCORE_DATAPATH_OPTIONS_H_

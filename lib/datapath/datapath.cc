@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ciliumcore/datapath/datapath.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lib/datapath/datapath_state_internal.h"
+
+namespace ciliumcore {
+
+using internal::DatapathState;
+using internal::Intent;
+
+Transaction::Transaction(std::shared_ptr<DatapathState> state)
+    : state_(std::make_unique<internal::TransactionState>()) {
+  state_->datapath = std::move(state);
+}
+Transaction::Transaction(Transaction&&) noexcept = default;
+Transaction& Transaction::operator=(Transaction&&) noexcept = default;
+Transaction::~Transaction() = default;
+
+Transaction& Transaction::AttachEndpoint(EndpointOptions endpoint) {
+  state_->edits.push_back([endpoint = std::move(endpoint)](Intent& intent) {
+    intent.endpoints.insert_or_assign(endpoint.interface, endpoint);
+    return absl::OkStatus();
+  });
+  return *this;
+}
+
+Transaction& Transaction::DetachEndpoint(std::string interface) {
+  state_->edits.push_back([interface = std::move(interface)](Intent& intent) {
+    if (intent.endpoints.erase(interface) != 0) return absl::OkStatus();
+    return absl::NotFoundError(
+        absl::StrCat("endpoint ", interface, ": not attached"));
+  });
+  return *this;
+}
+
+Transaction& Transaction::UpsertRemote(RemoteOptions remote) {
+  state_->edits.push_back(
+      [remote = std::move(remote)](Intent& intent) -> absl::Status {
+        if (remote.addresses.empty()) {
+          return absl::InvalidArgumentError(
+              "remote: expected an address, found none");
+        }
+        intent.remotes.insert_or_assign(remote.addresses.front(), remote);
+        return absl::OkStatus();
+      });
+  return *this;
+}
+
+Transaction& Transaction::RemoveRemote(const IpAddress& address) {
+  state_->edits.push_back([address](Intent& intent) {
+    if (intent.remotes.erase(address) != 0) return absl::OkStatus();
+    return absl::NotFoundError(
+        absl::StrCat("remote ", address.ToString(), ": not known"));
+  });
+  return *this;
+}
+
+Transaction& Transaction::SetPolicies(std::vector<NetworkPolicy> policies) {
+  state_->edits.push_back([policies = std::move(policies)](Intent& intent) {
+    intent.policies = policies;
+    return absl::OkStatus();
+  });
+  return *this;
+}
+
+Transaction& Transaction::SetNamespaces(std::vector<Namespace> namespaces) {
+  state_->edits.push_back([namespaces = std::move(namespaces)](Intent& intent) {
+    intent.namespaces = namespaces;
+    return absl::OkStatus();
+  });
+  return *this;
+}
+
+absl::StatusOr<uint32_t> Transaction::CommitGeneration() {
+  absl::StatusOr<uint32_t> generation = state_->datapath->Commit(state_->edits);
+  if (generation.ok()) state_->edits.clear();
+  return generation;
+}
+
+std::optional<Flow> FlowReader::Next(absl::Duration timeout) {
+  return state_->NextFlow(timeout);
+}
+uint64_t FlowReader::lost() const { return state_->lost(); }
+
+absl::StatusOr<Datapath> Datapath::Open(const DatapathOptions& options) {
+  absl::StatusOr<std::shared_ptr<DatapathState>> state =
+      DatapathState::Open(options);
+  if (!state.ok()) return state.status();
+  return Datapath(*std::move(state));
+}
+
+Datapath::Datapath(std::shared_ptr<DatapathState> state)
+    : state_(std::move(state)), flows_(state_.get()) {}
+Datapath::Datapath(Datapath&&) noexcept = default;
+Datapath& Datapath::operator=(Datapath&&) noexcept = default;
+Datapath::~Datapath() = default;
+
+Transaction Datapath::Begin() { return Transaction(state_); }
+uint32_t Datapath::generation() const { return state_->generation(); }
+std::shared_ptr<const CompiledPolicy> Datapath::policy() const {
+  return state_->policy();
+}
+absl::StatusOr<std::vector<Counter>> Datapath::counters() const {
+  return state_->counters();
+}
+absl::StatusOr<std::string> Datapath::PlantFault() {
+  return state_->PlantFault();
+}
+
+}  // namespace ciliumcore

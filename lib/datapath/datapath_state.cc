@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/datapath/datapath_state_internal.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "ciliumcore/abi/endpoint.h"
+#include "ciliumcore/base/status.h"
+#include "lib/base/status_macros_internal.h"
+
+namespace ciliumcore::internal {
+namespace {
+
+// Policies kept for events that come after their end.
+constexpr size_t kPoliciesKept = 16;
+
+absl::Status ValidateOptions(const DatapathOptions& options) {
+  const std::string& name = options.name;
+  const bool readable = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+  if (name.empty() || name.size() > 64 || !readable) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("instance \"", name, "\": expected 1 to 64 of [a-z0-9-]"));
+  }
+  const uint32_t bytes = options.capacity.event_bytes;
+  if (bytes < 4096 || (bytes & (bytes - 1)) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "event_bytes: expected a power of two of at least 4096, found ",
+        bytes));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
+    const DatapathOptions& options) {
+  CC_RETURN_IF_ERROR(ValidateOptions(options));
+  CC_ASSIGN_OR_RETURN(Netns netns, Netns::Open(options.netns));
+  CC_ASSIGN_OR_RETURN(auto programs, ProgramSet::Load(options));
+  CC_ASSIGN_OR_RETURN(PublishedMaps maps,
+                      PublishedMaps::Adopt([&](const char* name) {
+                        return programs->MapFd(name);
+                      }));
+  CC_ASSIGN_OR_RETURN(Barrier barrier, KernelBarrier());
+  CC_ASSIGN_OR_RETURN(UniqueFd events_fd, programs->MapFd("cc_events"));
+  CC_ASSIGN_OR_RETURN(RingBuffer events,
+                      RingBuffer::Adopt(std::move(events_fd)));
+  CC_ASSIGN_OR_RETURN(UniqueFd counters_fd, programs->MapFd("cc_metrics"));
+  CC_ASSIGN_OR_RETURN(Counters counters,
+                      Counters::Adopt(std::move(counters_fd)));
+  CC_ASSIGN_OR_RETURN(UniqueFd lost_fd, programs->MapFd("cc_events_lost"));
+  CC_ASSIGN_OR_RETURN(LostCounters lost,
+                      LostCounters::Adopt(std::move(lost_fd)));
+  return std::shared_ptr<DatapathState>(
+      new DatapathState(options, std::move(netns), std::move(programs),
+                        std::move(maps), std::move(barrier), std::move(events),
+                        std::move(counters), std::move(lost)));
+}
+
+DatapathState::DatapathState(const DatapathOptions& options, Netns netns,
+                             std::unique_ptr<ProgramSet> programs,
+                             PublishedMaps maps, Barrier barrier,
+                             RingBuffer events, Counters counters,
+                             LostCounters lost)
+    : options_(options),
+      netns_(std::move(netns)),
+      programs_(std::move(programs)),
+      publisher_(std::move(maps), std::move(barrier), 1),
+      events_(std::move(events)),
+      counters_(std::move(counters)),
+      lost_(std::move(lost)) {}
+
+absl::StatusOr<Surroundings> DatapathState::Resolve(
+    const Intent& intent) const {
+  Surroundings surroundings;
+  CC_RETURN_IF_ERROR(netns_.Run([&]() -> absl::Status {
+    for (const auto& [interface, endpoint] : intent.endpoints) {
+      absl::StatusOr<LinkInfo> link = FindLink(interface);
+      if (!link.ok()) return Annotate(link.status(), "endpoint");
+      ResolvedLink& resolved = surroundings.links[interface];
+      resolved.ifindex = link->ifindex;
+      resolved.host_mac = link->mac;
+      resolved.mac =
+          endpoint.mac.value_or(link->peer_mac.value_or(MacAddress{}));
+      if (!link->is_pair) resolved.flags |= CC_ENDPOINT_NO_PEER_REDIRECT;
+    }
+    for (const auto& [first, remote] : intent.remotes) {
+      if (!remote.next_hop.has_value()) continue;
+      absl::StatusOr<LinkInfo> link = FindLink(remote.next_hop->interface);
+      if (!link.ok())
+        return Annotate(link.status(),
+                        absl::StrCat("remote ", first.ToString()));
+      surroundings.hop_interfaces[remote.next_hop->interface] = link->ifindex;
+    }
+    CC_ASSIGN_OR_RETURN(surroundings.host_addresses, ListAddresses());
+    return absl::OkStatus();
+  }));
+  // A pod in the host's network is the host.
+  std::vector<IpAddress>& host = surroundings.host_addresses;
+  std::erase_if(host, [&](const IpAddress& address) {
+    return std::any_of(intent.endpoints.begin(), intent.endpoints.end(),
+                       [&](const auto& entry) {
+                         const auto& own = entry.second.addresses;
+                         return std::find(own.begin(), own.end(), address) !=
+                                own.end();
+                       });
+  });
+  std::sort(host.begin(), host.end());
+  host.erase(std::unique(host.begin(), host.end()), host.end());
+  return surroundings;
+}
+
+absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
+  const std::lock_guard lock(mutex_);
+  Intent next = intent_;
+  for (const Edit& edit : edits) CC_RETURN_IF_ERROR(edit(next));
+  CC_RETURN_IF_ERROR(ValidateIntent(next));
+  CC_ASSIGN_OR_RETURN(const Surroundings surroundings, Resolve(next));
+  CC_ASSIGN_OR_RETURN(
+      CompiledPolicy compiled,
+      Compile(PolicyInputOf(next, surroundings), peers_, rule_sets_));
+  const DesiredState desired = DesiredStateOf(next, surroundings, compiled);
+  std::map<std::string, std::unique_ptr<Attachment>> attached;
+  CC_ASSIGN_OR_RETURN(const uint32_t generation,
+                      publisher_.Publish(desired, [&] {
+                        return AttachNew(next, surroundings, attached);
+                      }));
+  attachments_.merge(attached);
+  DetachGone(next);
+  intent_ = std::move(next);
+  policies_.push_front(
+      std::make_shared<const CompiledPolicy>(std::move(compiled)));
+  if (policies_.size() > kPoliciesKept) policies_.pop_back();
+  return generation;
+}
+
+absl::Status DatapathState::AttachNew(
+    const Intent& next, const Surroundings& surroundings,
+    std::map<std::string, std::unique_ptr<Attachment>>& attached) {
+  return netns_.Run([&]() -> absl::Status {
+    for (const auto& [interface, endpoint] : next.endpoints) {
+      if (attachments_.contains(interface)) continue;
+      CC_ASSIGN_OR_RETURN(
+          attached[interface],
+          programs_->Attach(interface,
+                            surroundings.links.at(interface).ifindex));
+    }
+    return absl::OkStatus();
+  });
+}
+
+// Endpoints that close stay attached to programs that know them no more.
+void DatapathState::DetachGone(const Intent& next) {
+  for (const auto& [interface, endpoint] : intent_.endpoints) {
+    if (next.endpoints.contains(interface) ||
+        endpoint.on_detach == OnDetach::kClosed)
+      continue;
+    attachments_.erase(interface);
+  }
+}
+
+std::optional<Flow> DatapathState::NextFlow(absl::Duration timeout) {
+  const auto read = [this](absl::Span<const RingBuffer::Record> records) {
+    for (const RingBuffer::Record& record : records) {
+      absl::StatusOr<Flow> flow = DecodeFlow(record, *this);
+      if (flow.ok()) pending_.push_back(*std::move(flow));
+    }
+  };
+  const absl::Time deadline = absl::Now() + timeout;
+  if (pending_.empty()) events_.Consume(read);
+  // The ring wakes us once in many events: look by ourselves in between.
+  while (pending_.empty()) {
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) return std::nullopt;
+    constexpr absl::Duration kLook = absl::Milliseconds(50);
+    const auto wait = std::chrono::milliseconds(
+        std::max<int64_t>(1, absl::ToInt64Milliseconds(std::min(left, kLook))));
+    if (!events_.Poll(wait, read).ok()) return std::nullopt;
+  }
+  Flow flow = std::move(pending_.front());
+  pending_.pop_front();
+  return flow;
+}
+
+uint64_t DatapathState::lost() const {
+  uint64_t total = 0;
+  const absl::Status read =
+      lost_.ForEach([&](uint32_t, const std::vector<uint64_t>& counts) {
+        for (const uint64_t count : counts) total += count;
+      });
+  return read.ok() ? total : 0;
+}
+
+absl::StatusOr<std::vector<Counter>> DatapathState::counters() const {
+  std::vector<Counter> counters;
+  CC_RETURN_IF_ERROR(counters_.ForEach(
+      [&](uint32_t key, const std::vector<cc_metric>& metrics) {
+        Counter counter = {.is_egress = key >> 8 == CC_EGRESS,
+                           .reason = static_cast<uint8_t>(key & 0xff)};
+        for (const cc_metric& metric : metrics) {
+          counter.packets += metric.packets;
+          counter.bytes += metric.bytes;
+        }
+        if (counter.packets != 0) counters.push_back(counter);
+      }));
+  return counters;
+}
+
+uint32_t DatapathState::generation() const {
+  const std::lock_guard lock(mutex_);
+  return publisher_.epoch();
+}
+
+std::shared_ptr<const CompiledPolicy> DatapathState::policy() const {
+  const std::lock_guard lock(mutex_);
+  return policies_.empty() ? std::make_shared<const CompiledPolicy>()
+                           : policies_.front();
+}
+
+absl::StatusOr<std::string> DatapathState::PlantFault() {
+  const std::lock_guard lock(mutex_);
+  PublishedMaps& maps = publisher_.maps();
+  for (cc_cell& cell : maps.cells.entries()) {
+    if (cell.rule_set == 0 || cell.verdict != CC_VERDICT_DENY) continue;
+    cc_cell turned = cell;
+    turned.verdict = CC_VERDICT_ALLOW;
+    const std::string why = Explain(cell.rule_set);
+    StoreRelease(&cell, turned);
+    return absl::StrCat("a denied cell allows now: ", why);
+  }
+  return absl::NotFoundError("no verdict table denies anything");
+}
+
+FlowDirectory::PeerName DatapathState::FindPeer(uint32_t peer) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& policy : policies_) {
+    auto found =
+        std::lower_bound(policy->peers.begin(), policy->peers.end(), peer,
+                         [](const PeerRef& ref, uint32_t number) {
+                           return ref->number < number;
+                         });
+    if (found == policy->peers.end() || (*found)->number != peer) continue;
+    const Identity identity = (*found)->variety.identity;
+    std::string name = (*found)->variety.ToString();
+    for (const auto& [interface, endpoint] : intent_.endpoints) {
+      if (endpoint.identity.id() != identity) continue;
+      name = endpoint.identity.labels().CanonicalKey();
+      if (!name.empty()) name.pop_back();
+      break;
+    }
+    return {.identity = identity, .name = std::move(name)};
+  }
+  const auto identity = static_cast<Identity>(peer);
+  return {.identity = identity, .name = IdentityName(identity)};
+}
+
+std::string DatapathState::Explain(uint32_t rule_set) const {
+  const RuleSetRef found = rule_sets_.Find(rule_set);
+  return found == nullptr ? std::string() : found->set.ToString();
+}
+
+}  // namespace ciliumcore::internal

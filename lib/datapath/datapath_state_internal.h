@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What a Datapath is made of.
+
+#ifndef CILIUMCORE_LIB_DATAPATH_DATAPATH_STATE_INTERNAL_H_
+#define CILIUMCORE_LIB_DATAPATH_DATAPATH_STATE_INTERNAL_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ciliumcore/abi/metrics.h"
+#include "ciliumcore/datapath/datapath.h"
+#include "ciliumcore/flow/flow.h"
+#include "ciliumcore/maps/per_cpu_map.h"
+#include "ciliumcore/maps/ring_buffer.h"
+#include "ciliumcore/policy/compiler.h"
+#include "lib/datapath/intent_internal.h"
+#include "lib/datapath/netns_internal.h"
+#include "lib/datapath/program_set_internal.h"
+#include "lib/datapath/publisher_internal.h"
+
+namespace ciliumcore::internal {
+
+// An edit of an intent.
+using Edit = std::function<absl::Status(Intent&)>;
+
+struct TransactionState {
+  std::shared_ptr<DatapathState> datapath;
+  std::vector<Edit> edits;
+};
+
+// Thread-safe, but for NextFlow and lost.
+class DatapathState : public FlowDirectory {
+ public:
+  static absl::StatusOr<std::shared_ptr<DatapathState>> Open(
+      const DatapathOptions& options);
+  ~DatapathState() override = default;
+
+  absl::StatusOr<uint32_t> Commit(const std::vector<Edit>& edits);
+
+  std::optional<Flow> NextFlow(absl::Duration timeout);
+  uint64_t lost() const;
+  absl::StatusOr<std::vector<Counter>> counters() const;
+  uint32_t generation() const;
+  std::shared_ptr<const CompiledPolicy> policy() const;
+  absl::StatusOr<std::string> PlantFault();
+
+  PeerName FindPeer(uint32_t peer) const override;
+  std::string Explain(uint32_t rule_set) const override;
+
+ private:
+  using Counters = PerCpuMap<uint32_t, cc_metric>;
+  using LostCounters = PerCpuMap<uint32_t, uint64_t>;
+
+  DatapathState(const DatapathOptions& options, Netns netns,
+                std::unique_ptr<ProgramSet> programs, PublishedMaps maps,
+                Barrier barrier, RingBuffer events, Counters counters,
+                LostCounters lost);
+
+  absl::StatusOr<Surroundings> Resolve(const Intent& intent) const;
+  absl::Status AttachNew(
+      const Intent& next, const Surroundings& surroundings,
+      std::map<std::string, std::unique_ptr<Attachment>>& attached);
+  void DetachGone(const Intent& next);
+
+  const DatapathOptions options_;
+  const Netns netns_;
+  const std::unique_ptr<ProgramSet> programs_;
+
+  mutable std::mutex mutex_;
+  Publisher publisher_;
+  PeerRegistry peers_;
+  RuleSetTable rule_sets_;
+  Intent intent_;
+  // The policy in force, and some before it: late events speak of their peers.
+  std::deque<std::shared_ptr<const CompiledPolicy>> policies_;
+  std::map<std::string, std::unique_ptr<Attachment>>
+      attachments_;  // by interface
+
+  RingBuffer events_;
+  Counters counters_;
+  LostCounters lost_;
+  std::deque<Flow> pending_;
+};
+
+}  // namespace ciliumcore::internal
+
+#endif  // CILIUMCORE_LIB_DATAPATH_DATAPATH_STATE_INTERNAL_H_

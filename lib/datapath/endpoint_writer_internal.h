@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Writes endpoints, and who they are.
+
+#ifndef CILIUMCORE_LIB_DATAPATH_ENDPOINT_WRITER_INTERNAL_H_
+#define CILIUMCORE_LIB_DATAPATH_ENDPOINT_WRITER_INTERNAL_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "lib/datapath/desired_internal.h"
+#include "lib/datapath/grace_internal.h"
+#include "lib/datapath/pools_internal.h"
+#include "lib/datapath/published_maps_internal.h"
+
+namespace ciliumcore::internal {
+
+class EndpointWriter {
+ public:
+  EndpointWriter(PublishedMaps* maps, GraceKeeper* grace);
+
+  // Finds or makes a slot for each endpoint; one that is new is nobody until
+  // Stage says who. An endpoint whose interface changed gets a new slot.
+  absl::StatusOr<std::vector<uint16_t>> StageSlots(
+      absl::Span<const DesiredEndpoint> endpoints, uint32_t next,
+      Staging& staging);
+
+  // Prepares who the endpoints, which have slots, are from `next` on; `tables`
+  // by the index that endpoints know them by. Endpoints not among them end.
+  absl::Status Stage(absl::Span<const DesiredEndpoint> endpoints,
+                     absl::Span<const uint16_t> tables, uint32_t next,
+                     Staging& staging);
+
+ private:
+  // Identity, egress table, ingress table.
+  using SubjectKey = std::tuple<uint32_t, uint16_t, uint16_t>;
+  struct Subject {
+    uint32_t at = 0;
+    uint32_t users = 0;
+  };
+  struct Live {
+    DesiredEndpoint fixed;  // all but identity and tables
+    uint16_t slot = 0;
+    uint32_t since = 0;
+    SubjectKey subject;
+    uint16_t subject_at = 0;
+  };
+
+  absl::Status StageOne(Live& live, SubjectKey subject, uint32_t next,
+                        Staging& staging);
+  absl::StatusOr<uint16_t> TakeSubject(SubjectKey key, uint32_t next,
+                                       Staging& staging);
+  void DropSubject(SubjectKey key, uint32_t epoch);
+  absl::Status PutIfindex(uint32_t ifindex, uint32_t slot);
+
+  PublishedMaps* const maps_;
+  GraceKeeper* const grace_;
+  RangePool slots_, subjects_;
+  std::map<std::string, Live> live_;  // by name
+  std::map<SubjectKey, Subject> subject_index_;
+};
+
+}  // namespace ciliumcore::internal
+
+#endif  // CILIUMCORE_LIB_DATAPATH_ENDPOINT_WRITER_INTERNAL_H_

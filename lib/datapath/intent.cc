@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/datapath/intent_internal.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/status_macros_internal.h"
+
+namespace ciliumcore::internal {
+namespace {
+
+constexpr absl::string_view kNamespaceLabel = "io.kubernetes.pod.namespace";
+constexpr absl::string_view kDefaultNamespace = "default";
+
+// An identity's labels hold its namespace as a label; policies want it apart.
+PolicyEndpoint PolicyEndpointOf(const IdentityRef& identity,
+                                const std::vector<NamedPort>& ports,
+                                const std::vector<IpAddress>& addresses) {
+  PolicyEndpoint endpoint;
+  endpoint.identity = identity.id();
+  endpoint.labels = identity.labels();
+  const std::string* ns = endpoint.labels.Get(kNamespaceLabel);
+  endpoint.ns = ns == nullptr ? std::string(kDefaultNamespace) : *ns;
+  endpoint.labels.Erase(kDefaultLabelSource, kNamespaceLabel);
+  endpoint.ports = ports;
+  endpoint.addresses = addresses;
+  return endpoint;
+}
+
+absl::Status ValidateEndpoint(const EndpointOptions& endpoint) {
+  const std::string subject = absl::StrCat("endpoint ", endpoint.interface);
+  if (!endpoint.identity.valid()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(subject, ": has no identity"));
+  }
+  int families[2] = {0, 0};
+  for (const IpAddress& address : endpoint.addresses)
+    ++families[address.is_v4() ? 0 : 1];
+  if (endpoint.addresses.empty() || families[0] > 1 || families[1] > 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        subject,
+        ": expected one IPv4 address, one IPv6 address or both, found ",
+        families[0], " and ", families[1]));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ValidateIntent(const Intent& intent) {
+  std::map<IpAddress, std::string> owners;
+  const auto claim = [&](const IpAddress& address,
+                         std::string owner) -> absl::Status {
+    auto [at, is_new] = owners.emplace(address, std::move(owner));
+    if (is_new) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("address ", address.ToString(),
+                     ": belongs to two, one is ", at->second));
+  };
+  for (const auto& [interface, endpoint] : intent.endpoints) {
+    CC_RETURN_IF_ERROR(ValidateEndpoint(endpoint));
+    for (const IpAddress& address : endpoint.addresses) {
+      CC_RETURN_IF_ERROR(claim(address, absl::StrCat("endpoint ", interface)));
+    }
+  }
+  for (const auto& [first, remote] : intent.remotes) {
+    if (!remote.identity.valid()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("remote ", first.ToString(), ": has no identity"));
+    }
+    for (const IpAddress& address : remote.addresses) {
+      CC_RETURN_IF_ERROR(
+          claim(address, absl::StrCat("remote ", first.ToString())));
+    }
+  }
+  return absl::OkStatus();
+}
+
+PolicyInput PolicyInputOf(const Intent& intent,
+                          const Surroundings& surroundings) {
+  PolicyInput input;
+  input.policies = intent.policies;
+  input.namespaces = intent.namespaces;
+  input.host_addresses = surroundings.host_addresses;
+  for (const auto& [interface, endpoint] : intent.endpoints) {
+    input.endpoints.push_back(PolicyEndpointOf(
+        endpoint.identity, endpoint.ports, endpoint.addresses));
+  }
+  for (const auto& [first, remote] : intent.remotes) {
+    input.endpoints.push_back(
+        PolicyEndpointOf(remote.identity, remote.ports, remote.addresses));
+  }
+  return input;
+}
+
+DesiredState DesiredStateOf(const Intent& intent,
+                            const Surroundings& surroundings,
+                            const CompiledPolicy& compiled) {
+  DesiredState desired;
+  desired.tables = compiled.tables;
+  uint32_t index = 0;
+  for (const auto& [interface, endpoint] : intent.endpoints) {
+    const ResolvedLink& link = surroundings.links.at(interface);
+    const CompiledEndpoint& verdicts = compiled.endpoints[index++];
+    DesiredEndpoint out = {.name = interface,
+                           .ifindex = link.ifindex,
+                           .mac = link.mac,
+                           .host_mac = link.host_mac,
+                           .v4 = std::nullopt,
+                           .v6 = std::nullopt,
+                           .flags = link.flags,
+                           .identity = endpoint.identity.id(),
+                           .egress = std::nullopt,
+                           .ingress = std::nullopt};
+    for (const IpAddress& address : endpoint.addresses) {
+      (address.is_v4() ? out.v4 : out.v6) = address;
+    }
+    if (verdicts.egress != kNoTable) out.egress = verdicts.egress;
+    if (verdicts.ingress != kNoTable) out.ingress = verdicts.ingress;
+    desired.endpoints.push_back(std::move(out));
+  }
+  std::vector<const RemoteOptions*> remotes;
+  for (const auto& [first, remote] : intent.remotes) remotes.push_back(&remote);
+  for (const AddressPeer& address : compiled.addresses) {
+    DesiredAddress out = {.address = address.address,
+                          .peer = address.peer,
+                          .endpoint = std::nullopt,
+                          .hop = std::nullopt};
+    if (address.endpoint < desired.endpoints.size()) {
+      out.endpoint = address.endpoint;
+    } else if (address.endpoint != kNoEndpoint) {
+      const auto& hop =
+          remotes[address.endpoint - desired.endpoints.size()]->next_hop;
+      if (hop.has_value()) {
+        out.hop = DesiredHop{
+            .ifindex = surroundings.hop_interfaces.at(hop->interface),
+            .gateway = hop->gateway};
+      }
+    }
+    desired.addresses.push_back(std::move(out));
+  }
+  for (const PrefixPeer& prefix : compiled.prefixes) {
+    desired.prefixes.push_back({.prefix = prefix.prefix, .peer = prefix.peer});
+  }
+  return desired;
+}
+
+}  // namespace ciliumcore::internal

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/datapath/place_writer_internal.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "ciliumcore/abi/convert.h"
+#include "ciliumcore/base/status.h"
+#include "lib/base/status_macros_internal.h"
+
+namespace ciliumcore::internal {
+namespace {
+
+cc_prefix_key KeyOf(const IpPrefix& prefix) {
+  return {.bits = static_cast<uint32_t>(prefix.bits()),
+          .addr = abi::ToAddr(prefix.address())};
+}
+
+cc_place_value ToAbi(PlaceValue value) {
+  return {.peer = value.peer, .where = value.where, .pad = 0};
+}
+
+}  // namespace
+
+PlaceWriter::PlaceWriter(PublishedMaps* maps, GraceKeeper* grace)
+    : maps_(maps),
+      grace_(grace),
+      places_("cc_places", 1, static_cast<uint32_t>(maps->places.size())) {}
+
+absl::Status PlaceWriter::PutRef(const IpAddress& address, uint32_t place) {
+  const cc_addr key = abi::ToAddr(address);
+  return Annotate(
+      maps_->addresses.Put(key, {.check = cc_addr_check(&key), .place = place}),
+      address.ToString());
+}
+
+absl::Status PlaceWriter::PutRef(const IpPrefix& prefix, uint32_t place) {
+  return Annotate(
+      maps_->prefixes.Put(KeyOf(prefix), {.check = 0, .place = place}),
+      prefix.ToString());
+}
+
+absl::Status PlaceWriter::EraseRef(const IpAddress& address) {
+  return maps_->addresses.Erase(abi::ToAddr(address));
+}
+
+absl::Status PlaceWriter::EraseRef(const IpPrefix& prefix) {
+  return maps_->prefixes.Erase(KeyOf(prefix));
+}
+
+absl::Status PlaceWriter::Stage(const PlaceTable& desired, uint32_t next,
+                                Staging& staging) {
+  EraseUnwanted(next, addresses_);
+  EraseUnwanted(next, prefixes_);
+  CC_RETURN_IF_ERROR(StageAll(desired, next, staging, addresses_));
+  CC_RETURN_IF_ERROR(StageAll(desired, next, staging, prefixes_));
+  staging.OnPublished([this, desired] { current_ = desired; });
+  return absl::OkStatus();
+}
+
+// Entries that were given up in an epoch whose grace period is over mean to
+// every packet what their absence means. Whoever has looked one up already may
+// still read its place until the end of the next grace period.
+template <typename Key>
+void PlaceWriter::EraseUnwanted(uint32_t next, std::map<Key, Live>& live) {
+  for (auto it = live.begin(); it != live.end();) {
+    if (current_.Has(it->first) || !grace_->IsOver(it->second.since) ||
+        !EraseRef(it->first).ok()) {
+      ++it;
+      continue;
+    }
+    places_.Retire(it->second.place, 1, next);
+    it = live.erase(it);
+  }
+}
+
+template <typename Key>
+absl::Status PlaceWriter::StageAll(const PlaceTable& desired, uint32_t next,
+                                   Staging& staging,
+                                   std::map<Key, Live>& live) {
+  for (auto& [key, entry] : live) {
+    const PlaceValue value = desired.Of(key);
+    if (value == entry.value) continue;
+    CC_RETURN_IF_ERROR(StageChange(entry, value, next, staging));
+  }
+  const auto stage_new = [&](const Key& key, PlaceValue value) -> absl::Status {
+    if (live.contains(key)) return absl::OkStatus();
+    return StageNew(key, value, next, staging, live);
+  };
+  if constexpr (std::is_same_v<Key, IpAddress>) {
+    for (const auto& [key, value] : desired.addresses()) {
+      CC_RETURN_IF_ERROR(stage_new(key, value));
+    }
+  } else {
+    for (const auto& [key, value] : desired.prefixes()) {
+      CC_RETURN_IF_ERROR(stage_new(key, value));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PlaceWriter::StageChange(Live& live, PlaceValue value,
+                                      uint32_t next, Staging& staging) {
+  // The word remembers one change: packets older than the last must be gone.
+  CC_RETURN_IF_ERROR(grace_->WaitFor(live.since));
+  cc_place& place = maps_->places[live.place];
+  const uint8_t slot = (live.slot + 1) % CC_PLACE_SLOTS;
+  place.value[slot] = ToAbi(value);
+  StoreRelease(&place.which, __u64{CC_SWITCH(next, slot, live.slot)});
+  staging.OnUndo([this, &live] {
+    StoreRelease(&maps_->places[live.place].which,
+                 __u64{CC_SWITCH(live.since, live.slot, live.slot)});
+  });
+  staging.OnPublished([&live, value, next, slot] {
+    live.since = next;
+    live.slot = slot;
+    live.value = value;
+  });
+  return absl::OkStatus();
+}
+
+// Until `next` the new entry says what its absence said.
+template <typename Key>
+absl::Status PlaceWriter::StageNew(const Key& key, PlaceValue value,
+                                   uint32_t next, Staging& staging,
+                                   std::map<Key, Live>& live) {
+  const PlaceValue before = current_.Of(key);
+  CC_ASSIGN_OR_RETURN(const uint32_t at, places_.Take(1, *grace_));
+  cc_place& place = maps_->places[at];
+  place.value[0] = ToAbi(before);
+  place.value[1] = ToAbi(value);
+  StoreRelease(&place.which, __u64{CC_SWITCH(next, 1, 0)});
+  if (absl::Status put = PutRef(key, at); !put.ok()) {
+    places_.Return(at, 1);
+    return put;
+  }
+  Live& entry = live[key];
+  entry = {.place = at, .since = next - 1, .slot = 0, .value = before};
+  // Undone, the entry stays as one that nobody wants, and is erased later.
+  staging.OnUndo([this, &entry] {
+    StoreRelease(&maps_->places[entry.place].which,
+                 __u64{CC_SWITCH(entry.since, 0, 0)});
+  });
+  staging.OnPublished([&entry, value, next] {
+    entry.since = next;
+    entry.slot = 1;
+    entry.value = value;
+  });
+  return absl::OkStatus();
+}
+
+}  // namespace ciliumcore::internal

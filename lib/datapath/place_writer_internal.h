@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Writes addresses and prefixes, so that they change with the epoch.
+
+#ifndef CILIUMCORE_LIB_DATAPATH_PLACE_WRITER_INTERNAL_H_
+#define CILIUMCORE_LIB_DATAPATH_PLACE_WRITER_INTERNAL_H_
+
+#include <cstdint>
+#include <map>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "ciliumcore/base/ip.h"
+#include "lib/datapath/desired_internal.h"
+#include "lib/datapath/grace_internal.h"
+#include "lib/datapath/pools_internal.h"
+#include "lib/datapath/published_maps_internal.h"
+
+namespace ciliumcore::internal {
+
+// An entry of the hash or the trie stays where it is while its value changes,
+// and longer: one that nobody wants any more takes the value that the address
+// has without it, and is erased after that epoch's grace period. So every
+// lookup of a packet under way finds what was true at the packet's epoch.
+class PlaceWriter {
+ public:
+  PlaceWriter(PublishedMaps* maps, GraceKeeper* grace);
+
+  // Prepares `desired` to be true from epoch `next` on. On an error the caller
+  // undoes `staging`.
+  absl::Status Stage(const PlaceTable& desired, uint32_t next,
+                     Staging& staging);
+
+  // What is true now.
+  const PlaceTable& current() const { return current_; }
+
+ private:
+  struct Live {
+    uint32_t place = 0;
+    uint32_t since = 0;  // the epoch that its value is from
+    uint8_t slot = 0;    // where the value is
+    PlaceValue value;
+  };
+
+  // Changes made by a Stage.
+  struct Change {
+    Live* live;
+    PlaceValue value;
+  };
+
+  template <typename Key>
+  absl::Status StageAll(const PlaceTable& desired, uint32_t next,
+                        Staging& staging, std::map<Key, Live>& live);
+  absl::Status StageChange(Live& live, PlaceValue value, uint32_t next,
+                           Staging& staging);
+  template <typename Key>
+  absl::Status StageNew(const Key& key, PlaceValue value, uint32_t next,
+                        Staging& staging, std::map<Key, Live>& live);
+  template <typename Key>
+  void EraseUnwanted(uint32_t next, std::map<Key, Live>& live);
+
+  absl::Status PutRef(const IpAddress& address, uint32_t place);
+  absl::Status PutRef(const IpPrefix& prefix, uint32_t place);
+  absl::Status EraseRef(const IpAddress& address);
+  absl::Status EraseRef(const IpPrefix& prefix);
+
+  PublishedMaps* const maps_;
+  GraceKeeper* const grace_;
+  RangePool places_;
+  PlaceTable current_;
+  std::map<IpAddress, Live> addresses_;
+  std::map<IpPrefix, Live> prefixes_;
+};
+
+}  // namespace ciliumcore::internal
+
+#endif  // CILIUMCORE_LIB_DATAPATH_PLACE_WRITER_INTERNAL_H_

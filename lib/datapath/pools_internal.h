@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Room in the datapath's arrays. What a change retires may still be read by
+// packets that began before it: it is given out again only when the grace
+// period of the epoch that retired it is over.
+
+#ifndef CILIUMCORE_LIB_DATAPATH_POOLS_INTERNAL_H_
+#define CILIUMCORE_LIB_DATAPATH_POOLS_INTERNAL_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "lib/datapath/grace_internal.h"
+
+namespace ciliumcore::internal {
+
+// Ranges of [first, end) of one array. Not thread-safe.
+class RangePool {
+ public:
+  // `name`: of the map, for errors.
+  RangePool(std::string name, uint32_t first, uint32_t end)
+      : name_(std::move(name)), capacity_(end - first) {
+    free_[first] = end - first;
+  }
+
+  // The first of `count` consecutive indexes. ResourceExhausted if they are not
+  // there even after waiting for what is retired.
+  absl::StatusOr<uint32_t> Take(uint32_t count, GraceKeeper& grace) {
+    Reclaim(grace);
+    if (std::optional<uint32_t> at = FirstFit(count)) return *at;
+    while (!retired_.empty()) {
+      if (absl::Status over = grace.WaitFor(retired_.front().epoch); !over.ok())
+        return over;
+      Reclaim(grace);
+      if (std::optional<uint32_t> at = FirstFit(count)) return *at;
+    }
+    return absl::ResourceExhaustedError(
+        absl::StrCat("map ", name_, " is full: ", used_, " of ", capacity_,
+                     " entries in use, ", count, " more wanted"));
+  }
+
+  // Nobody has seen the range.
+  void Return(uint32_t at, uint32_t count) {
+    used_ -= count;
+    Insert(at, count);
+  }
+
+  // Packets that began before `epoch` may still read the range.
+  void Retire(uint32_t at, uint32_t count, uint32_t epoch) {
+    retired_.push_back({epoch, at, count});
+  }
+
+  uint32_t used() const { return used_; }
+  uint32_t capacity() const { return capacity_; }
+
+ private:
+  struct Retired {
+    uint32_t epoch, at, count;
+  };
+
+  void Reclaim(const GraceKeeper& grace) {
+    while (!retired_.empty() && grace.IsOver(retired_.front().epoch)) {
+      Return(retired_.front().at, retired_.front().count);
+      retired_.pop_front();
+    }
+  }
+
+  std::optional<uint32_t> FirstFit(uint32_t count) {
+    for (auto it = free_.begin(); it != free_.end(); ++it) {
+      if (it->second < count) continue;
+      const auto [at, size] = *it;
+      free_.erase(it);
+      if (size > count) free_[at + count] = size - count;
+      used_ += count;
+      return at;
+    }
+    return std::nullopt;
+  }
+
+  void Insert(uint32_t at, uint32_t count) {
+    auto next = free_.lower_bound(at);
+    if (next != free_.end() && at + count == next->first) {
+      count += next->second;
+      next = free_.erase(next);
+    }
+    if (next != free_.begin()) {
+      auto previous = std::prev(next);
+      if (previous->first + previous->second == at) {
+        previous->second += count;
+        return;
+      }
+    }
+    free_[at] = count;
+  }
+
+  std::string name_;
+  uint32_t capacity_;
+  uint32_t used_ = 0;
+  std::map<uint32_t, uint32_t> free_;  // first -> count, none adjacent
+  std::deque<Retired> retired_;        // ascending by epoch
+};
+
+// What to do with a change that is being prepared: undo it, or finish it once
+// it is published. Undoing runs backwards.
+class Staging {
+ public:
+  void OnUndo(std::function<void()> step) { undo_.push_back(std::move(step)); }
+  void OnPublished(std::function<void()> step) {
+    published_.push_back(std::move(step));
+  }
+
+  void Undo() {
+    while (!undo_.empty()) {
+      undo_.back()();
+      undo_.pop_back();
+    }
+  }
+
+  void Published() {
+    for (auto& step : published_) step();
+  }
+
+ private:
+  std::deque<std::function<void()>> undo_, published_;
+};
+
+}  // namespace ciliumcore::internal
+
+#endif  // CILIUMCORE_LIB_DATAPATH_POOLS_INTERNAL_H_

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/datapath/program_set_internal.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "ciliumcore/abi/config.h"
+#include "lib/base/status_macros_internal.h"
+
+// The skeleton names types of the abi headers: it comes last.
+#include "bpf/endpoint.skel.h"
+
+namespace ciliumcore::internal {
+namespace {
+
+// Since Linux 6.6; older headers lack the names.
+constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);
+constexpr auto kTcxEgress = static_cast<bpf_attach_type>(47);
+
+// Keeps what libbpf would print, for the error.
+class LibbpfLog {
+ public:
+  LibbpfLog() : previous_(libbpf_set_print(&Print)) { text_.clear(); }
+  ~LibbpfLog() { libbpf_set_print(previous_); }
+  LibbpfLog(const LibbpfLog&) = delete;
+  LibbpfLog& operator=(const LibbpfLog&) = delete;
+
+  // The end of it, which is where the cause is.
+  static std::string Tail() {
+    constexpr size_t kTail = 1500;
+    absl::string_view tail = text_;
+    if (tail.size() > kTail) tail.remove_prefix(tail.size() - kTail);
+    return std::string(absl::StripSuffix(tail, "\n"));
+  }
+
+ private:
+  static int Print(libbpf_print_level level, const char* format,
+                   va_list arguments) {
+    if (level == LIBBPF_DEBUG) return 0;
+    char line[4096];
+    vsnprintf(line, sizeof(line), format, arguments);
+    text_ += line;
+    return 0;
+  }
+
+  libbpf_print_fn_t previous_;
+  static thread_local std::string text_;
+};
+
+thread_local std::string LibbpfLog::text_;
+
+absl::Status LoadError(int error) {
+  const std::string log = LibbpfLog::Tail();
+  if (error == EPERM) {
+    return absl::PermissionDeniedError(
+        "loading programs: the kernel wants CAP_BPF and CAP_NET_ADMIN (or "
+        "root)");
+  }
+  if (error == ENOMEM) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("loading programs: out of memory: ", log));
+  }
+  return absl::ErrnoToStatus(error, absl::StrCat("loading programs: ", log));
+}
+
+// A tick is a power of two of jiffies, near a second.
+uint32_t ClockShift(double* tick_seconds) {
+  timespec jiffy = {};
+  clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy);
+  double seconds = static_cast<double>(jiffy.tv_sec) +
+                   static_cast<double>(jiffy.tv_nsec) / 1e9;
+  uint32_t shift = 0;
+  for (; seconds * 2 <= 1.1; ++shift) seconds *= 2;
+  *tick_seconds = seconds;
+  return shift;
+}
+
+cc_config ConfigOf(const DatapathOptions& options) {
+  double tick = 1;
+  cc_config config = {};
+  config.clock_shift = ClockShift(&tick);
+  const auto ticks = [tick](absl::Duration duration) {
+    const double count = absl::ToDoubleSeconds(duration) / tick;
+    return static_cast<uint32_t>(std::clamp(count, 1.0, 1e9));
+  };
+  config.ticks_tcp = ticks(options.timeouts.tcp);
+  config.ticks_syn = ticks(options.timeouts.tcp_opening);
+  config.ticks_close = ticks(options.timeouts.tcp_closing);
+  config.ticks_any = ticks(options.timeouts.other);
+  config.event_wake_bytes =
+      std::min<uint32_t>(options.capacity.event_bytes / 4, 256 << 10);
+  config.emit_new = options.report_new;
+  config.emit_drops = options.report_drops;
+  config.forward =
+      options.forward == Forward::kFib ? CC_FORWARD_FIB : CC_FORWARD_STACK;
+  config.audit_only = options.audit_only;
+  return config;
+}
+
+// One for each address and prefix, and some for those on their way out.
+uint32_t PlacesFor(const DatapathCapacity& capacity) {
+  const uint32_t keys = capacity.addresses + capacity.prefixes;
+  return 1 + keys + keys / 8 + 64;
+}
+
+// Links of tcx: the kernel detaches when the last descriptor is closed.
+class TcxAttachment : public Attachment {
+ public:
+  TcxAttachment(UniqueFd from, UniqueFd to)
+      : from_(std::move(from)), to_(std::move(to)) {}
+
+ private:
+  UniqueFd from_, to_;
+};
+
+// Filters of a clsact qdisc.
+class ClsactAttachment : public Attachment {
+ public:
+  explicit ClsactAttachment(int ifindex) : ifindex_(ifindex) {}
+  ~ClsactAttachment() override {
+    for (const bpf_tc_attach_point point : {BPF_TC_INGRESS, BPF_TC_EGRESS}) {
+      LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex_,
+                  .attach_point = point);
+      LIBBPF_OPTS(bpf_tc_opts, options, .handle = kHandle,
+                  .priority = kPriority);
+      bpf_tc_detach(&hook, &options);
+    }
+  }
+
+  absl::Status Add(bpf_tc_attach_point point, int program) {
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex_, .attach_point = point);
+    const int created = bpf_tc_hook_create(&hook);
+    if (created != 0 && created != -EEXIST) {
+      return absl::ErrnoToStatus(-created, "creating the clsact qdisc");
+    }
+    LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program,
+                .flags = BPF_TC_F_REPLACE, .handle = kHandle,
+                .priority = kPriority);
+    const int attached = bpf_tc_attach(&hook, &options);
+    return attached == 0 ? absl::OkStatus()
+                         : absl::ErrnoToStatus(-attached, "adding the filter");
+  }
+
+ private:
+  static constexpr uint32_t kHandle = 1;
+  static constexpr uint32_t kPriority = 1;
+  const int ifindex_;
+};
+
+class LoadedPrograms : public ProgramSet {
+ public:
+  explicit LoadedPrograms(endpoint* skeleton) : skeleton_(skeleton) {}
+  ~LoadedPrograms() override { endpoint::destroy(skeleton_); }
+
+  absl::StatusOr<UniqueFd> MapFd(const char* name) const override {
+    const int fd = bpf_object__find_map_fd_by_name(skeleton_->obj, name);
+    if (fd < 0)
+      return absl::InternalError(
+          absl::StrCat("no map ", name, " in the programs"));
+    UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    if (copy.get() < 0)
+      return absl::ErrnoToStatus(errno, absl::StrCat("map ", name));
+    return copy;
+  }
+
+  absl::StatusOr<std::unique_ptr<Attachment>> Attach(
+      const std::string& name, uint32_t ifindex) override {
+    const LibbpfLog quiet;
+    const int from = bpf_program__fd(skeleton_->progs.cc_from_endpoint);
+    const int to = bpf_program__fd(skeleton_->progs.cc_to_endpoint);
+    if (!has_tcx_.has_value() || *has_tcx_) {
+      UniqueFd to_link(
+          bpf_link_create(to, static_cast<int>(ifindex), kTcxEgress, nullptr));
+      if (to_link.get() < 0 && errno != EINVAL) return AttachError(name, errno);
+      has_tcx_ = to_link.get() >= 0;
+      if (*has_tcx_) {
+        UniqueFd from_link(bpf_link_create(from, static_cast<int>(ifindex),
+                                           kTcxIngress, nullptr));
+        if (from_link.get() < 0) return AttachError(name, errno);
+        return std::make_unique<TcxAttachment>(std::move(from_link),
+                                               std::move(to_link));
+      }
+    }
+    auto attachment =
+        std::make_unique<ClsactAttachment>(static_cast<int>(ifindex));
+    for (const auto& [point, program] :
+         {std::pair(BPF_TC_EGRESS, to), std::pair(BPF_TC_INGRESS, from)}) {
+      if (absl::Status added = attachment->Add(point, program); !added.ok()) {
+        return absl::Status(added.code(), absl::StrCat("interface ", name, ": ",
+                                                       added.message()));
+      }
+    }
+    return attachment;
+  }
+
+ private:
+  static absl::Status AttachError(const std::string& name, int error) {
+    if (error == ENODEV)
+      return absl::NotFoundError(
+          absl::StrCat("interface ", name, ": not found"));
+    return absl::ErrnoToStatus(
+        error, absl::StrCat("interface ", name, ": attaching the programs"));
+  }
+
+  endpoint* const skeleton_;
+  std::optional<bool> has_tcx_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ProgramSet>> ProgramSet::Load(
+    const DatapathOptions& options) {
+  const LibbpfLog log;
+  endpoint* skeleton = endpoint::open();
+  if (skeleton == nullptr) return LoadError(errno);
+  auto programs = std::make_unique<LoadedPrograms>(skeleton);
+  skeleton->rodata_config->cc_config_data = ConfigOf(options);
+  const DatapathCapacity& capacity = options.capacity;
+  bpf_map__set_max_entries(skeleton->maps.cc_conntrack, capacity.connections);
+  bpf_map__set_max_entries(skeleton->maps.cc_addrs, capacity.addresses);
+  bpf_map__set_max_entries(skeleton->maps.cc_prefixes, capacity.prefixes);
+  bpf_map__set_max_entries(skeleton->maps.cc_places, PlacesFor(capacity));
+  bpf_map__set_max_entries(skeleton->maps.cc_classes, capacity.classes);
+  bpf_map__set_max_entries(skeleton->maps.cc_cells, capacity.cells);
+  bpf_map__set_max_entries(skeleton->maps.cc_events, capacity.event_bytes);
+  if (const int error = endpoint::load(skeleton); error != 0)
+    return LoadError(-error);
+  return programs;
+}
+
+}  // namespace ciliumcore::internal

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The prebuilt programs, loaded; and their attachments.
+
+#ifndef CILIUMCORE_LIB_DATAPATH_PROGRAM_SET_INTERNAL_H_
+#define CILIUMCORE_LIB_DATAPATH_PROGRAM_SET_INTERNAL_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ciliumcore/base/unique_fd.h"
+#include "ciliumcore/datapath/options.h"
+
+namespace ciliumcore::internal {
+
+// The two programs on an interface. Closing detaches them. Where the kernel has
+// no tcx, they are filters of a clsact qdisc, which outlive a killed process.
+class Attachment {
+ public:
+  virtual ~Attachment() = default;
+};
+
+class ProgramSet {
+ public:
+  // Loads the programs with maps and configuration as `options` say.
+  static absl::StatusOr<std::unique_ptr<ProgramSet>> Load(
+      const DatapathOptions& options);
+  virtual ~ProgramSet() = default;
+
+  // A new descriptor of the map of that name.
+  virtual absl::StatusOr<UniqueFd> MapFd(const char* name) const = 0;
+
+  // Attaches to an interface of the calling thread's namespace.
+  virtual absl::StatusOr<std::unique_ptr<Attachment>> Attach(
+      const std::string& name, uint32_t ifindex) = 0;
+};
+
+}  // namespace ciliumcore::internal
+
+#endif  // CILIUMCORE_LIB_DATAPATH_PROGRAM_SET_INTERNAL_H_

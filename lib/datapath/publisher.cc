@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/datapath/publisher_internal.h"
+
+#include <sys/socket.h>
+
+#include <utility>
+#include <vector>
+
+#include "ciliumcore/abi/convert.h"
+#include "lib/base/status_macros_internal.h"
+
+namespace ciliumcore::internal {
+
+Publisher::Publisher(PublishedMaps maps, Barrier barrier, uint32_t epoch)
+    : maps_(std::move(maps)),
+      grace_(std::move(barrier)),
+      endpoints_(&maps_, &grace_),
+      tables_(&maps_, &grace_),
+      places_(&maps_, &grace_),
+      hop_pool_("cc_hops", 1, static_cast<uint32_t>(maps_.hops.size())),
+      epoch_(epoch) {
+  StoreRelease(&maps_.state[0].epoch, epoch_);
+  grace_.Published(epoch_);
+}
+
+absl::StatusOr<uint32_t> Publisher::Publish(
+    const DesiredState& desired, const std::function<absl::Status()>& attach) {
+  const uint32_t next = epoch_ + 1;
+  Staging staging;
+  absl::Status prepared = Stage(desired, next, staging);
+  if (prepared.ok()) prepared = attach();
+  if (!prepared.ok()) {
+    staging.Undo();
+    return prepared;
+  }
+  StoreRelease(&maps_.state[0].epoch, next);
+  epoch_ = next;
+  grace_.Published(next);
+  staging.Published();
+  return next;
+}
+
+absl::Status Publisher::Stage(const DesiredState& desired, uint32_t next,
+                              Staging& staging) {
+  CC_ASSIGN_OR_RETURN(const std::vector<uint16_t> slots,
+                      endpoints_.StageSlots(desired.endpoints, next, staging));
+  absl::flat_hash_set<uint32_t> placed_peers;
+  for (const auto& [address, value] : places_.current().addresses()) {
+    placed_peers.insert(value.peer);
+  }
+  for (const auto& [prefix, value] : places_.current().prefixes())
+    placed_peers.insert(value.peer);
+  placed_peers.insert(CC_IDENTITY_WORLD);
+  CC_ASSIGN_OR_RETURN(
+      const std::vector<uint16_t> tables,
+      tables_.Stage(desired.tables, placed_peers, next, staging));
+  CC_RETURN_IF_ERROR(
+      endpoints_.Stage(desired.endpoints, tables, next, staging));
+  PlaceTable places;
+  for (const DesiredAddress& address : desired.addresses) {
+    CC_ASSIGN_OR_RETURN(const uint16_t where, WhereOf(address, slots));
+    places.SetAddress(address.address, {.peer = address.peer, .where = where});
+  }
+  for (const DesiredPrefix& prefix : desired.prefixes) {
+    places.SetPrefix(prefix.prefix, {.peer = prefix.peer, .where = CC_REMOTE});
+  }
+  return places_.Stage(places, next, staging);
+}
+
+absl::StatusOr<uint16_t> Publisher::WhereOf(const DesiredAddress& address,
+                                            absl::Span<const uint16_t> slots) {
+  if (address.endpoint.has_value()) return slots[*address.endpoint];
+  if (!address.hop.has_value()) return static_cast<uint16_t>(CC_REMOTE);
+  CC_ASSIGN_OR_RETURN(const uint16_t hop, TakeHop(*address.hop));
+  return static_cast<uint16_t>(CC_REMOTE | hop);
+}
+
+// A hop that nobody refers to is harmless, and stays for the next who does.
+absl::StatusOr<uint16_t> Publisher::TakeHop(const DesiredHop& hop) {
+  auto found = hops_.find(hop);
+  if (found != hops_.end()) return found->second;
+  CC_ASSIGN_OR_RETURN(const uint32_t at, hop_pool_.Take(1, grace_));
+  cc_hop out = {};
+  out.ifindex = hop.ifindex;
+  if (hop.gateway.has_value()) {
+    out.family = hop.gateway->is_v4() ? AF_INET : AF_INET6;
+    out.gateway = abi::ToAddr(*hop.gateway);
+  }
+  maps_.hops[at] = out;
+  hops_[hop] = static_cast<uint16_t>(at);
+  return static_cast<uint16_t>(at);
+}
+
+}  // namespace ciliumcore::internal

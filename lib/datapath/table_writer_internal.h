@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Writes verdict tables beside those in use.
+
+#ifndef CILIUMCORE_LIB_DATAPATH_TABLE_WRITER_INTERNAL_H_
+#define CILIUMCORE_LIB_DATAPATH_TABLE_WRITER_INTERNAL_H_
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "ciliumcore/policy/verdict_table.h"
+#include "lib/datapath/grace_internal.h"
+#include "lib/datapath/pools_internal.h"
+#include "lib/datapath/published_maps_internal.h"
+
+namespace ciliumcore::internal {
+
+// A table never changes while a packet may read it, but for one kind of change
+// that no packet can notice: a class for a peer that no address has yet.
+class TableWriter {
+ public:
+  TableWriter(PublishedMaps* maps, GraceKeeper* grace);
+
+  // Writes the tables that are not there yet; returns the index of each. Those
+  // that are not among `wanted` are retired once the change is published.
+  // `placed_peers`: those that an address has now.
+  absl::StatusOr<std::vector<uint16_t>> Stage(
+      absl::Span<const CompiledTable> wanted,
+      const absl::flat_hash_set<uint32_t>& placed_peers, uint32_t next,
+      Staging& staging);
+
+  size_t live() const { return live_.size(); }
+
+ private:
+  struct Live {
+    CompiledTable content;
+    uint32_t index = 0, cells = 0;
+    std::vector<uint32_t> pages;
+    bool is_wanted = false;
+  };
+  struct Retired {
+    uint32_t epoch;
+    Live table;
+  };
+
+  Live* FindEqual(const CompiledTable& table);
+  // A live table that lacks nothing but classes of peers without an address.
+  Live* FindExtensible(const CompiledTable& table,
+                       const absl::flat_hash_set<uint32_t>& placed_peers);
+  absl::Status Extend(Live& live, const CompiledTable& table, Staging& staging);
+  absl::StatusOr<Live*> Write(const CompiledTable& table, uint32_t next,
+                              Staging& staging);
+  absl::Status WriteAxis(const CompiledTable& table, cc_table& out, Live& live);
+  absl::StatusOr<uint32_t> WriteRoot(const CompiledTable& table,
+                                     Protocol protocol, Live& live);
+  absl::StatusOr<uint32_t> WritePage(const cc_port_page& page, Live& live);
+  absl::Status PutClasses(
+      uint32_t index, absl::Span<const std::pair<uint32_t, uint32_t>> classes);
+  void EraseClasses(uint32_t index,
+                    absl::Span<const std::pair<uint32_t, uint32_t>> classes);
+
+  // Takes room, waiting for retired tables if there is none.
+  absl::StatusOr<uint32_t> Take(RangePool& pool, uint32_t count);
+  void Collect();
+  void Free(const Live& live);
+
+  PublishedMaps* const maps_;
+  GraceKeeper* const grace_;
+  RangePool indexes_, cells_, pages_;
+  std::list<Live> live_;
+  std::deque<Retired> retired_;
+};
+
+}  // namespace ciliumcore::internal
+
+#endif  // CILIUMCORE_LIB_DATAPATH_TABLE_WRITER_INTERNAL_H_
