@@ -25,7 +25,7 @@ _CLANG = "clang-19"
 _STRIP = "llvm-strip-19"
 _BPFTOOL = "/usr/sbin/bpftool"
 
-def bpf_object(name, src, hdrs, visibility = None):
+def bpf_object(name, src, hdrs, native_twin = True, visibility = None):
     """Compiles `src` three ways.
 
     <name>.bpf.o     the kernel's object, with BTF and without DWARF
@@ -37,6 +37,8 @@ def bpf_object(name, src, hdrs, visibility = None):
       name: of the object and of the skeleton's struct.
       src: the .bpf.c file.
       hdrs: every header it may include.
+      native_twin: whether there is a <name>_native; not for programs that only
+        make sense in a kernel, such as those that drive others.
       visibility: of all three.
     """
     native.genrule(
@@ -67,6 +69,9 @@ def bpf_object(name, src, hdrs, visibility = None):
         visibility = visibility,
         deps = ["@system//:libbpf"],
     )
+
+    if not native_twin:
+        return
 
     cc_library(
         name = name + "_native",
