@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "ciliumcore/testing/program.h"
+
+#include "ciliumcore/abi/state.h"
+
+namespace ciliumcore::testing {
+
+absl::Status ProgramRunner::Clear(absl::string_view map) {
+  absl::StatusOr<std::map<std::string, std::string>> entries = Dump(map);
+  if (!entries.ok()) return entries.status();
+  for (const auto& [key, value] : *entries) {
+    absl::Status erased = EraseOrZero(map, key);
+    if (!erased.ok()) return erased;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ProgramRunner::SetEpoch(uint32_t epoch) {
+  return Put("cc_state", uint32_t{0}, cc_state{.epoch = epoch, .pad = 0});
+}
+
+absl::Status ProgramRunner::SetTicks(uint32_t ticks) {
+  return Put("cc_clock", uint32_t{0}, cc_clock{.ticks = ticks, .pad = 0});
+}
+
+}  // namespace ciliumcore::testing
