@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The kernel and the process agree: on random scenarios the object that is
+// shipped, run by the kernel, and the same source, run natively, return the
+// same action, packet and events, and leave the same connections, fragments and
+// counters. Everything that the native tests, the fuzzers and the sanitizers
+// find out about the programs is therefore true of the object.
+//
+// Scenarios are numbered; CC_SEED=N runs only number N, CC_ROUNDS=N as many.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/string_view.h"
+#include "tests/bpf/scenario.h"
+#include "tests/bpf/state.h"
+#include "tests/support/private_netns.h"
+#include "tests/support/require_bpf.h"
+
+namespace ciliumcore::testing {
+namespace {
+
+constexpr int kPacketsOfScenario = 250;
+constexpr int kScenariosOfConfig = 320;
+
+// Maps that programs write, or that scenarios do.
+constexpr absl::string_view kWritten[] = {"cc_conntrack", "cc_fragments",
+                                          "cc_metrics", "cc_events_lost"};
+constexpr absl::string_view kLaidDown[] = {
+    "cc_addrs",  "cc_prefixes",    "cc_classes", "cc_endpoints", "cc_ifindex",
+    "cc_places", "cc_ifindex_far", "cc_tables",  "cc_subjects",  "cc_hops"};
+
+uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+std::string Bytes(const void* bytes, size_t size) {
+  return absl::BytesToHexString(
+      absl::string_view(static_cast<const char*>(bytes), size));
+}
+
+struct Named {
+  const char* name;
+  void (*set)(cc_config&);
+};
+
+class DifferentialTest : public ::testing::TestWithParam<Named> {
+ protected:
+  void SetUp() override {
+    RequireBpf();
+    if (IsSkipped() || HasFatalFailure()) return;
+    netns_ = std::make_unique<PrivateNetns>();
+    for (const uint32_t ifindex : kScenarioEndpoints) {
+      netns_->AddVeth("e" + std::to_string(ifindex), ifindex);
+    }
+    netns_->AddVeth("nobody", kScenarioNobody);
+    netns_->AddVeth("outside", kScenarioOutside);
+    // The routes of ScenarioFib.
+    netns_->Sysctl("ipv4/conf/all/forwarding", "1");
+    netns_->Sysctl("ipv6/conf/all/forwarding", "1");
+    netns_->Ip("route add 198.51.100.0/24 dev outside");
+    netns_->Ip("route add blackhole 192.0.2.0/24");
+    netns_->Ip("route add 2001:db8:1::/48 dev outside");
+    netns_->Ip("route add blackhole 2001:db8:2::/48");
+
+    // Lives that fit a scenario.
+    options_.config.ticks_tcp = 50;
+    options_.config.ticks_syn = 12;
+    options_.config.ticks_close = 5;
+    options_.config.ticks_any = 20;
+    GetParam().set(options_.config);
+    options_.entries = ScenarioEntries();
+    options_.fib = ScenarioFib;
+    absl::StatusOr<std::unique_ptr<ProgramRunner>> kernel =
+        ProgramRunner::InKernel(options_);
+    ASSERT_TRUE(kernel.ok()) << kernel.status();
+    kernel_ = *std::move(kernel);
+    native_ = ProgramRunner::Native(options_);
+  }
+
+  void ForgetAll() {
+    for (ProgramRunner* runner : {kernel_.get(), native_.get()}) {
+      for (const absl::string_view map : kWritten) {
+        ASSERT_TRUE(runner->Clear(map).ok()) << map;
+      }
+      for (const absl::string_view map : kLaidDown) {
+        ASSERT_TRUE(runner->Clear(map).ok()) << map;
+      }
+    }
+  }
+
+  ::testing::AssertionResult MapsAgree() {
+    for (const absl::string_view map : kWritten) {
+      const auto kernel = kernel_->Dump(map), native = native_->Dump(map);
+      if (!kernel.ok() || !native.ok()) {
+        return ::testing::AssertionFailure()
+               << map << ": " << kernel.status() << native.status();
+      }
+      if (*kernel == *native) continue;
+      auto failure = ::testing::AssertionFailure();
+      failure << map << ": " << kernel->size() << " in the kernel, "
+              << native->size() << " natively";
+      for (const auto& [key, value] : *kernel) {
+        auto it = native->find(key);
+        if (it != native->end() && it->second == value) continue;
+        return failure << "\nkey    " << absl::BytesToHexString(key)
+                       << "\nkernel " << absl::BytesToHexString(value)
+                       << "\nnative "
+                       << (it == native->end()
+                               ? "none"
+                               : absl::BytesToHexString(it->second));
+      }
+      return failure;
+    }
+    return ::testing::AssertionSuccess();
+  }
+
+  ::testing::AssertionResult OutputsAgree(const ProgramOutput& kernel,
+                                          const ProgramOutput& native) {
+    if (kernel.action != native.action) {
+      return ::testing::AssertionFailure()
+             << "action " << static_cast<int>(kernel.action)
+             << " in the kernel, " << static_cast<int>(native.action)
+             << " natively";
+    }
+    if (kernel.packet != native.packet) {
+      return ::testing::AssertionFailure()
+             << "packet\nkernel " << absl::BytesToHexString(kernel.packet)
+             << "\nnative " << absl::BytesToHexString(native.packet);
+    }
+    if (kernel.events.size() != native.events.size()) {
+      return ::testing::AssertionFailure()
+             << kernel.events.size() << " events in the kernel, "
+             << native.events.size() << " natively";
+    }
+    for (size_t i = 0; i < kernel.events.size(); ++i) {
+      cc_event a = kernel.events[i], b = native.events[i];
+      a.time = b.time = 0;
+      if (std::memcmp(&a, &b, sizeof(a)) == 0) continue;
+      return ::testing::AssertionFailure()
+             << "event\nkernel " << Bytes(&a, sizeof(a)) << "\nnative "
+             << Bytes(&b, sizeof(b));
+    }
+    return ::testing::AssertionSuccess();
+  }
+
+  // One scenario on both; maps are compared at its end, or after each packet.
+  ::testing::AssertionResult Agree(uint64_t seed, bool step_by_step) {
+    ForgetAll();
+    State state({kernel_.get(), native_.get()});
+    RandomChoices choices(seed);
+    Scenario scenario(&choices, &state, options_.config);
+    for (int i = 0; i < kPacketsOfScenario; ++i) {
+      const Arrival arrival = scenario.Next();
+      const auto kernel = kernel_->Run(arrival.input());
+      // The kernel takes no stumps for a test; the sanitizers do.
+      if (absl::IsInvalidArgument(kernel.status())) {
+        ++refused_;
+        continue;
+      }
+      const auto native = native_->Run(arrival.input());
+      if (!kernel.ok() || !native.ok()) {
+        return ::testing::AssertionFailure()
+               << kernel.status() << "; " << native.status();
+      }
+      ++pairs_;
+      ++outcomes_[static_cast<int>(kernel->action)];
+      for (const cc_event& event : kernel->events) ++reasons_[event.reason];
+      ::testing::AssertionResult agree = OutputsAgree(*kernel, *native);
+      if (agree && step_by_step) agree = MapsAgree();
+      if (!agree) {
+        return ::testing::AssertionFailure()
+               << "packet " << i << " at "
+               << (arrival.program == Program::kFromEndpoint
+                       ? "cc_from_endpoint"
+                       : "cc_to_endpoint")
+               << ", interface " << arrival.ifindex << ", entered through "
+               << arrival.ingress_ifindex << ": "
+               << absl::BytesToHexString(arrival.packet) << "\n"
+               << agree.message();
+      }
+    }
+    return MapsAgree();
+  }
+
+  std::unique_ptr<PrivateNetns> netns_;
+  ProgramOptions options_;
+  std::unique_ptr<ProgramRunner> kernel_, native_;
+  int pairs_ = 0, refused_ = 0;
+  std::map<int, int> outcomes_, reasons_;
+};
+
+TEST_P(DifferentialTest, KernelAndProcessAgree) {
+  if (IsSkipped()) return;
+  const uint64_t first = FromEnvironment("CC_SEED", 0);
+  const uint64_t rounds = FromEnvironment(
+      "CC_ROUNDS", std::getenv("CC_SEED") != nullptr ? 1 : kScenariosOfConfig);
+  for (uint64_t seed = first; seed < first + rounds; ++seed) {
+    ::testing::AssertionResult agree = Agree(seed, false);
+    if (agree) continue;
+    // Once more, to find the first packet after which the maps differ.
+    const ::testing::AssertionResult where = Agree(seed, true);
+    if (!where) agree = where;
+    FAIL() << "CC_SEED=" << seed << ": " << agree.message();
+  }
+  std::string summary;
+  for (const auto& [action, count] : outcomes_) {
+    summary +=
+        " action " + std::to_string(action) + ": " + std::to_string(count);
+  }
+  for (const auto& [reason, count] : reasons_) {
+    summary += "\n  event of reason " + std::to_string(reason) + ": " +
+               std::to_string(count);
+  }
+  std::cout << pairs_ << " packets, scenarios " << first << " to "
+            << first + rounds - 1 << " (" << refused_
+            << " too short for the kernel)\n " << summary << "\n";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Configurations, DifferentialTest,
+    ::testing::Values(
+        Named{"Stack", [](cc_config&) {}},
+        Named{"Fib", [](cc_config& c) { c.forward = CC_FORWARD_FIB; }},
+        Named{"Audit", [](cc_config& c) { c.audit_only = 1; }},
+        Named{"Silent", [](cc_config& c) { c.emit_new = c.emit_drops = 0; }}),
+    [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace ciliumcore::testing
