@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Holds every program to what budgets.txt grants it on this kernel, so that one
+// that grows, or shrinks, says so in review.
+
+#include <glob.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/support/program_stats.h"
+#include "tests/support/require_bpf.h"
+
+namespace ciliumcore {
+namespace {
+
+using testing::KernelSeries;
+using testing::ProgramStats;
+
+constexpr char kBudgets[] = "tests/datapath/budgets.txt";
+constexpr char kObjects[] = "bpf/*.bpf.o";
+constexpr int64_t kTolerance = 10;  // per cent
+
+struct Budget {
+  int64_t instructions = 0, stack = 0;
+};
+// By "object program".
+using Budgets = std::map<std::string, Budget>;
+
+Budgets BudgetsFor(const std::string& kernel) {
+  Budgets budgets;
+  std::ifstream file(kBudgets);
+  EXPECT_TRUE(file.is_open()) << kBudgets;
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream fields(line);
+    std::string series, object, program;
+    Budget budget;
+    if (line.starts_with('#') || !(fields >> series)) continue;
+    fields >> object >> program >> budget.instructions >> budget.stack;
+    EXPECT_FALSE(fields.fail()) << kBudgets << ": cannot read: " << line;
+    if (series == kernel) budgets[absl::StrCat(object, " ", program)] = budget;
+  }
+  return budgets;
+}
+
+std::string LineFor(const ProgramStats& found) {
+  return absl::StrCat(KernelSeries(), " ", found.object, " ", found.program,
+                      " ", found.instructions, " ", found.stack);
+}
+
+bool IsNear(int64_t found, int64_t budget) {
+  return std::abs(found - budget) * 100 <= budget * kTolerance;
+}
+
+class BudgetTest : public ::testing::Test {
+ protected:
+  void SetUp() override { testing::RequireBpf(); }
+};
+
+TEST_F(BudgetTest, HoldsForEveryProgramOnThisKernel) {
+  Budgets budgets = BudgetsFor(KernelSeries());
+  if (budgets.empty())
+    GTEST_SKIP() << kBudgets << " knows nothing of Linux " << KernelSeries();
+  glob_t objects = {};
+  ASSERT_EQ(glob(kObjects, 0, nullptr, &objects), 0) << kObjects;
+  for (size_t i = 0; i < objects.gl_pathc; ++i) {
+    const auto programs = testing::MeasurePrograms(objects.gl_pathv[i]);
+    ASSERT_TRUE(programs.ok()) << programs.status();
+    for (const ProgramStats& found : *programs) {
+      const auto budget =
+          budgets.find(absl::StrCat(found.object, " ", found.program));
+      if (budget == budgets.end()) {
+        ADD_FAILURE() << found.program << " has no budget; found:\n"
+                      << LineFor(found);
+        continue;
+      }
+      const auto& [instructions, stack] = budget->second;
+      EXPECT_TRUE(IsNear(found.instructions, instructions) &&
+                  IsNear(found.stack, stack))
+          << found.program << ": the budget is " << instructions
+          << " instructions and " << stack << " bytes of stack; found "
+          << found.instructions << " and " << found.stack
+          << ". If that is meant, in " << kBudgets << ":\n"
+          << LineFor(found);
+      budgets.erase(budget);
+    }
+  }
+  globfree(&objects);
+  for (const auto& [program, budget] : budgets)
+    ADD_FAILURE() << kBudgets << " has a budget for " << program
+                  << ", which is gone";
+}
+
+}  // namespace
+}  // namespace ciliumcore
