@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "ciliumcore/policy/manifest.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "lib/base/status_macros_internal.h"
+#include "lib/identity/kubernetes_name_internal.h"
+#include "lib/policy/manifest_objects_internal.h"
+
+namespace ciliumcore {
+namespace {
+
+using internal::Field;
+using internal::ManifestObject;
+using internal::ObjectMeta;
+using internal::ObjectName;
+using internal::PodSource;
+using internal::Problems;
+using internal::TextPlace;
+using internal::YamlNode;
+
+// A kind that is read, and the versions of its API that mean the same.
+struct KnownKind {
+  absl::string_view kind;
+  std::vector<absl::string_view> versions;
+};
+
+const std::vector<KnownKind>& KnownKinds() {
+  static const auto* const kinds = new std::vector<KnownKind>{
+      {"Namespace", {"v1"}},
+      {"Pod", {"v1"}},
+      {"ReplicationController", {"v1"}},
+      {"Service", {"v1"}},
+      {"Deployment",
+       {"apps/v1", "apps/v1beta2", "apps/v1beta1", "extensions/v1beta1"}},
+      {"StatefulSet", {"apps/v1", "apps/v1beta2", "apps/v1beta1"}},
+      {"DaemonSet", {"apps/v1", "apps/v1beta2", "extensions/v1beta1"}},
+      {"ReplicaSet", {"apps/v1", "apps/v1beta2", "extensions/v1beta1"}},
+      {"Job", {"batch/v1"}},
+      {"CronJob", {"batch/v1", "batch/v1beta1"}},
+      {"NetworkPolicy", {"networking.k8s.io/v1", "extensions/v1beta1"}},
+  };
+  return *kinds;
+}
+
+const KnownKind* FindKind(absl::string_view kind) {
+  for (const KnownKind& known : KnownKinds()) {
+    if (known.kind == kind) return &known;
+  }
+  return nullptr;
+}
+
+// "apps" of "apps/v1"; "" of "v1".
+absl::string_view GroupOf(absl::string_view version) {
+  const size_t slash = version.find('/');
+  return slash == absl::string_view::npos ? absl::string_view()
+                                          : version.substr(0, slash);
+}
+
+// Kind and version of an object, from itself or from the list that it is in.
+struct Type {
+  std::string kind;
+  std::string version;
+};
+
+class Reader {
+ public:
+  explicit Reader(const ManifestOptions& options)
+      : options_(options), problems_(options.max_problems) {}
+
+  void ReadSource(const ManifestSource& source) {
+    internal::ReadYaml(
+        source.text,
+        [&](const YamlNode& root) { ReadObject(source.name, root, nullptr); },
+        [&](TextPlace place, absl::string_view message) {
+          AddProblem({.file = source.name, .problems = &problems_}, place, "",
+                     message);
+        });
+  }
+
+  absl::StatusOr<Cluster> Finish() {
+    CC_RETURN_IF_ERROR(problems_.ToStatus());
+    cluster_.pods =
+        internal::ExpandPods(std::move(pods_), options_.max_replicas);
+    return std::move(cluster_);
+  }
+
+ private:
+  // `list`: what the elements of a typed list need not say.
+  void ReadObject(const std::string& file, const YamlNode& root,
+                  const Type* list) {
+    ManifestObject object = {
+        .file = file, .root = &root, .problems = &problems_};
+    const Field top(object);
+    if (!top.is_map()) {
+      top.Expected("an object of Kubernetes");
+      return;
+    }
+    const auto version = top["apiVersion"].String();
+    const auto kind = top["kind"].String();
+    Type type = list == nullptr ? Type() : *list;
+    if (kind.has_value()) type.kind = *kind;
+    if (version.has_value()) type.version = *version;
+    if (type.kind.empty()) {
+      if (!top["kind"].present()) top["kind"].Expected("a kind, such as Pod");
+      return;
+    }
+    if (type.version.empty()) {
+      object.subject = type.kind;
+      if (!top["apiVersion"].present()) {
+        top["apiVersion"].Expected("a version, such as v1");
+      }
+      return;
+    }
+    if (IsList(type, top)) {
+      ReadList(file, type, top, root);
+      return;
+    }
+    ReadOne(object, type);
+  }
+
+  // "List", or the list of a known kind, or of any if it has elements.
+  static bool IsList(const Type& type, const Field& top) {
+    if (type.kind == "List") return true;
+    return absl::EndsWith(type.kind, "List") &&
+           (top["items"].present() ||
+            FindKind(ElementOf(type.kind)) != nullptr);
+  }
+
+  static absl::string_view ElementOf(absl::string_view list) {
+    return absl::StripSuffix(list, "List");
+  }
+
+  void ReadList(const std::string& file, const Type& type, const Field& top,
+                const YamlNode& root) {
+    top.HasOnly({"apiVersion", "kind", "metadata", "items"});
+    const Type element = {std::string(ElementOf(type.kind)), type.version};
+    top["items"].Items();  // says what is no list, and which element is null
+    const YamlNode* items = root.Find("items");
+    if (items == nullptr || items->kind != YamlNode::Kind::kSequence) return;
+    for (const YamlNode& item : items->items) {
+      if (item.kind == YamlNode::Kind::kNull) continue;
+      ReadObject(file, item, element.kind.empty() ? nullptr : &element);
+    }
+  }
+
+  void ReadOne(ManifestObject& object, const Type& type) {
+    const Field top(object);
+    const bool is_namespace = type.kind == "Namespace";
+    // What messages call it, before anything is said of its metadata. Only what
+    // looks like a name, for they are to be readable.
+    const YamlNode* meta_node = object.root->Find("metadata");
+    const auto peek = [&](absl::string_view key) {
+      const YamlNode* node =
+          meta_node == nullptr ? nullptr : meta_node->Find(key);
+      return node != nullptr && internal::IsDnsSubdomain(node->text)
+                 ? node->text
+                 : std::string();
+    };
+    std::string ns = peek("namespace");
+    const KnownKind* known = FindKind(type.kind);
+    if (ns.empty() && known != nullptr && !is_namespace) {
+      ns = options_.default_namespace;
+    }
+    const std::string shown = peek("name").empty() ? "?" : peek("name");
+    object.subject =
+        absl::StrCat(type.kind, " ", ns, ns.empty() ? "" : "/", shown);
+    if (known == nullptr || !IsOurGroup(*known, type.version)) {
+      Ignore(type, known, ns, shown);
+      return;
+    }
+    if (std::find(known->versions.begin(), known->versions.end(),
+                  type.version) == known->versions.end()) {
+      top["apiVersion"].Expected(absl::StrJoin(known->versions, " or "));
+      return;
+    }
+    ObjectMeta meta = internal::ReadMeta(top["metadata"]);
+    CheckNames(top, meta, is_namespace);
+    if (is_namespace) {
+      meta.ns.clear();
+    } else if (meta.ns.empty()) {
+      meta.ns = options_.default_namespace;
+    }
+    if (!meta.name.empty() && !Claim(object, type.kind, meta)) return;
+    ReadBody(top, type.kind, meta);
+    if (!is_namespace) MentionNamespace(meta.ns);
+  }
+
+  // Whether the kind is the one that is meant: others have a NetworkPolicy too.
+  static bool IsOurGroup(const KnownKind& known, absl::string_view version) {
+    return std::any_of(known.versions.begin(), known.versions.end(),
+                       [&](absl::string_view ours) {
+                         return GroupOf(ours) == GroupOf(version);
+                       });
+  }
+
+  void Ignore(const Type& type, const KnownKind* known, const std::string& ns,
+              const std::string& name) {
+    std::string line = type.kind;
+    // Told apart from the kind of that name that is read.
+    if (known != nullptr) absl::StrAppend(&line, ".", GroupOf(type.version));
+    absl::StrAppend(&line, " ", ns, ns.empty() ? "" : "/", name);
+    cluster_.ignored.push_back(std::move(line));
+  }
+
+  void CheckNames(const Field& top, const ObjectMeta& meta, bool is_namespace) {
+    const Field name = top["metadata"]["name"];
+    const Field ns = top["metadata"]["namespace"];
+    const bool is_label = is_namespace || top["kind"].String() == "Service";
+    if (meta.name.empty()) {
+      if (!name.present() || name.String() == "") name.Expected("a name");
+    } else if (name.present() && is_label && !internal::IsDnsLabel(meta.name)) {
+      name.Expected(internal::kDnsLabelForm);
+    } else if (name.present() && !internal::IsDnsSubdomain(meta.name)) {
+      name.Expected(internal::kDnsSubdomainForm);
+    }
+    if (meta.ns.empty()) return;
+    if (is_namespace) {
+      ns.Expected("no namespace around a Namespace");
+    } else if (!internal::IsDnsLabel(meta.ns)) {
+      ns.Expected(internal::kDnsLabelForm);
+    }
+  }
+
+  // Whether no object of this name has been read yet.
+  bool Claim(const ManifestObject& object, const std::string& kind,
+             const ObjectMeta& meta) {
+    const Field top(object);
+    const std::string place = absl::StrCat(object.file, ":", top.place().line);
+    const auto [at, is_first] =
+        places_.emplace(ObjectName{kind, meta.ns, meta.name}, place);
+    if (!is_first) {
+      top["metadata"]["name"].Expected(
+          "each object once", absl::StrCat("it at ", at->second, " already"));
+    }
+    return is_first;
+  }
+
+  void ReadBody(const Field& top, const std::string& kind,
+                const ObjectMeta& meta) {
+    if (kind == "Namespace") {
+      cluster_.namespaces.insert_or_assign(meta.name,
+                                           internal::ReadNamespace(top, meta));
+    } else if (kind == "Service") {
+      cluster_.services.push_back(internal::ReadService(top, meta));
+    } else if (kind == "NetworkPolicy") {
+      cluster_.policies.push_back(internal::ReadNetworkPolicy(top, meta));
+    } else {
+      PodSource source = internal::ReadPodSource(top, kind, meta);
+      CheckAddresses(top, source);
+      pods_.push_back(std::move(source));
+    }
+  }
+
+  // Two pods share an address only if it is their node's.
+  void CheckAddresses(const Field& top, const PodSource& source) {
+    if (source.pod.host_network || source.is_finished) return;
+    const std::string name = absl::StrCat(source.pod.ns, "/", source.pod.name);
+    for (const IpAddress& address : source.pod.addresses) {
+      const auto [at, is_first] = address_owners_.emplace(address, name);
+      if (is_first) continue;
+      top["status"]["podIP"].Expected(
+          "an address of its own",
+          absl::StrCat(address.ToString(), " of Pod ", at->second));
+    }
+  }
+
+  void MentionNamespace(const std::string& ns) {
+    cluster_.namespaces.emplace(ns, MakeNamespace(ns));
+  }
+
+  const ManifestOptions options_;
+  Problems problems_;
+  Cluster cluster_;
+  std::vector<PodSource> pods_;
+  std::map<ObjectName, std::string> places_;
+  std::map<IpAddress, std::string> address_owners_;
+};
+
+}  // namespace
+
+absl::StatusOr<Cluster> LoadManifests(absl::Span<const ManifestSource> sources,
+                                      const ManifestOptions& options) {
+  Reader reader(options);
+  for (const ManifestSource& source : sources) reader.ReadSource(source);
+  return reader.Finish();
+}
+
+}  // namespace ciliumcore

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Readers of the kinds of objects, and what they share. Each adds what is wrong
+// to the object's problems and reads on; what it then returns does not matter.
+
+#ifndef CILIUMCORE_LIB_POLICY_MANIFEST_OBJECTS_INTERNAL_H_
+#define CILIUMCORE_LIB_POLICY_MANIFEST_OBJECTS_INTERNAL_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "ciliumcore/base/ip.h"
+#include "ciliumcore/base/port.h"
+#include "ciliumcore/identity/label.h"
+#include "ciliumcore/identity/selector.h"
+#include "ciliumcore/policy/cluster.h"
+#include "ciliumcore/policy/network_policy.h"
+#include "lib/policy/manifest_field_internal.h"
+
+namespace ciliumcore::internal {
+
+// An object by its name; an owner, for example.
+struct ObjectName {
+  std::string kind;
+  std::string ns;
+  std::string name;
+
+  friend auto operator<=>(const ObjectName&, const ObjectName&) = default;
+};
+
+struct ObjectMeta {
+  std::string name;  // or what the server would complete to one
+  std::string ns;
+  Labels labels;
+  std::optional<ObjectName> controller;
+};
+
+// A pod, or what makes pods.
+struct PodSource {
+  ObjectName object;
+  std::optional<ObjectName> controller;
+  Pod pod;                   // its name is the object's
+  int64_t replicas = 1;      // of a workload
+  bool is_finished = false;  // a pod that has succeeded or failed
+  bool is_pod() const { return object.kind == "Pod"; }
+};
+
+// Metadata of an object, or of a template, which need not have a name.
+ObjectMeta ReadMeta(const Field& meta);
+
+// Key and values hold to the rules of Kubernetes.
+Labels ReadLabels(const Field& labels);
+LabelSelector ReadSelector(const Field& selector);
+// A plain map, as in a Service.
+LabelSelector ReadMapSelector(const Field& selector);
+
+// TCP if it is missing.
+Protocol ReadProtocol(const Field& protocol);
+std::optional<IpAddress> ReadAddress(const Field& address);
+std::optional<uint16_t> ReadPortNumber(const Field& port);
+// A number, or the name of a container's port.
+struct PortOrName {
+  std::optional<uint16_t> number;
+  std::string name;
+};
+PortOrName ReadPortOrName(const Field& port);
+
+// The bodies of objects. `root` is the whole object.
+NetworkPolicy ReadNetworkPolicy(const Field& root, const ObjectMeta& meta);
+Service ReadService(const Field& root, const ObjectMeta& meta);
+Namespace ReadNamespace(const Field& root, const ObjectMeta& meta);
+// Of a Pod and of every kind of workload.
+PodSource ReadPodSource(const Field& root, absl::string_view kind,
+                        const ObjectMeta& meta);
+
+// The pods of `sources`: those of workloads one by one, and each with its
+// topmost owner.
+std::vector<Pod> ExpandPods(std::vector<PodSource> sources,
+                            size_t max_replicas);
+
+}  // namespace ciliumcore::internal
+
+#endif  // CILIUMCORE_LIB_POLICY_MANIFEST_OBJECTS_INTERNAL_H_
