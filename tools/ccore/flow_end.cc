@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tools/ccore/flow_end.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace ciliumcore::ccore {
+namespace {
+
+constexpr size_t kSuggestions = 8;
+
+std::string PodName(const Pod& pod) {
+  return absl::StrCat(pod.ns, "/", pod.name);
+}
+
+// The pod once for each of its addresses.
+void AppendPod(const CompiledCluster& cluster, uint32_t index,
+               std::vector<FlowEnd>& ends) {
+  const Pod& pod = cluster.cluster.pods[index];
+  const size_t numbers = cluster.policy.endpoints[index].peers.size();
+  for (size_t i = 0; i < numbers; ++i) {
+    FlowEnd end;
+    end.pod = index;
+    end.name = PodName(pod);
+    if (i < pod.addresses.size()) end.address = pod.addresses[i];
+    end.party = cluster.policy.PartyOf(index, i);
+    ends.push_back(std::move(end));
+  }
+}
+
+std::vector<FlowEnd> EndsOfAddress(const CompiledCluster& cluster,
+                                   const IpAddress& address) {
+  FlowEnd end;
+  end.address = address;
+  end.party = cluster.policy.PartyOf(address);
+  if (end.party.endpoint != kNoEndpoint) {
+    end.pod = end.party.endpoint;
+    end.name = PodName(cluster.cluster.pods[*end.pod]);
+  }
+  return {end};
+}
+
+absl::Status NotFound(const CompiledCluster& cluster, absl::string_view ns,
+                      absl::string_view text) {
+  std::set<std::string> there;
+  for (const Workload& workload : cluster.workloads) {
+    if (workload.ns == ns) {
+      there.insert(absl::StrCat(workload.ns, "/", workload.name));
+    }
+  }
+  if (there.empty()) {
+    return absl::NotFoundError(
+        absl::StrCat("no pod or workload is named ", text,
+                     ", and no pod is in the namespace ", ns));
+  }
+  const size_t count = there.size();
+  auto end = there.begin();
+  std::advance(end, std::min(kSuggestions, count));
+  return absl::NotFoundError(
+      absl::StrCat("no pod or workload is named ", text, "; there is ",
+                   absl::StrJoin(there.begin(), end, ", "),
+                   count > kSuggestions
+                       ? absl::StrCat(" and ", count - kSuggestions, " more")
+                       : ""));
+}
+
+}  // namespace
+
+std::string FlowEnd::Name() const {
+  return pod.has_value() ? name : address->ToString();
+}
+
+std::string FlowEnd::Text() const {
+  if (!pod.has_value() || !address.has_value()) return Name();
+  return absl::StrCat(name, " (", address->ToString(), ")");
+}
+
+bool Meet(const FlowEnd& a, const FlowEnd& b) {
+  return !a.address.has_value() || !b.address.has_value() ||
+         a.address->is_v4() == b.address->is_v4();
+}
+
+absl::StatusOr<std::vector<FlowEnd>> FindFlowEnds(
+    const CompiledCluster& cluster, absl::string_view text) {
+  const size_t slash = text.find('/');
+  if (slash == absl::string_view::npos) {
+    absl::StatusOr<IpAddress> address = IpAddress::Parse(text);
+    if (address.ok()) return EndsOfAddress(cluster, *address);
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", text, "\" is neither an address nor namespace/name"));
+  }
+  const absl::string_view ns = text.substr(0, slash);
+  const absl::string_view name = text.substr(slash + 1);
+  const std::vector<Pod>& pods = cluster.cluster.pods;
+  std::vector<FlowEnd> ends;
+  for (uint32_t i = 0; i < pods.size(); ++i) {
+    if (pods[i].ns == ns && pods[i].name == name) AppendPod(cluster, i, ends);
+  }
+  if (!ends.empty()) return ends;
+  for (const Workload& workload : cluster.workloads) {
+    if (workload.ns != ns) continue;
+    if (workload.name != name && workload.ToString() != text) continue;
+    for (uint32_t pod : workload.pods) AppendPod(cluster, pod, ends);
+  }
+  if (!ends.empty()) return ends;
+  return NotFound(cluster, ns, text);
+}
+
+}  // namespace ciliumcore::ccore

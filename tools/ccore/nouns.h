@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The commands, one function for each noun.
+
+#ifndef CILIUMCORE_TOOLS_CCORE_NOUNS_H_
+#define CILIUMCORE_TOOLS_CCORE_NOUNS_H_
+
+#include "CLI/CLI.hpp"
+
+namespace ciliumcore::ccore {
+
+void AddPolicyCommands(CLI::App& app);
+
+}  // namespace ciliumcore::ccore
+
+#endif  // CILIUMCORE_TOOLS_CCORE_NOUNS_H_

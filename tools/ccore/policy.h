@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The verbs of `ccore policy`.
+
+#ifndef CILIUMCORE_TOOLS_CCORE_POLICY_H_
+#define CILIUMCORE_TOOLS_CCORE_POLICY_H_
+
+#include "CLI/CLI.hpp"
+
+namespace ciliumcore::ccore {
+
+void AddPolicyMatrix(CLI::App& policy);
+void AddPolicyTrace(CLI::App& policy);
+
+}  // namespace ciliumcore::ccore
+
+#endif  // CILIUMCORE_TOOLS_CCORE_POLICY_H_

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// ccore policy trace: may this flow pass, and which rules say so?
+
+#include <algorithm>
+#include <cstdint>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "ciliumcore/base/status.h"
+#include "nlohmann/json.hpp"
+#include "tools/ccore/command.h"
+#include "tools/ccore/flow_end.h"
+#include "tools/ccore/policy.h"
+
+namespace ciliumcore::ccore {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Arguments {
+  ManifestArguments manifests;
+  Output output = Output::kText;
+  std::string source;
+  std::string destination;
+  std::string port;
+};
+
+// One flow between a pair of pods or addresses.
+struct Flow {
+  FlowEnd source;
+  FlowEnd destination;
+  PairDecision decision;
+
+  bool is_to_itself() const {
+    return source.pod.has_value() && source.pod == destination.pod;
+  }
+};
+
+// What happens on the way; flows of other pods that fare alike are left out.
+std::vector<Flow> Trace(const CompiledPolicy& policy,
+                        const std::vector<FlowEnd>& sources,
+                        const std::vector<FlowEnd>& destinations,
+                        const PortProtocol& port) {
+  std::vector<Flow> flows;
+  std::optional<Flow> to_itself;
+  for (const FlowEnd& source : sources) {
+    for (const FlowEnd& destination : destinations) {
+      if (!Meet(source, destination)) continue;
+      Flow flow = {source, destination, {}};
+      if (flow.is_to_itself()) {
+        flow.decision.egress.verdict = Verdict::kAllow;
+        flow.decision.ingress.verdict = Verdict::kAllow;
+        to_itself = std::move(flow);
+        continue;
+      }
+      flow.decision = policy.DecidePair(source.party, destination.party,
+                                        port.protocol, port.port);
+      const auto alike = [&flow](const Flow& other) {
+        return other.decision.egress == flow.decision.egress &&
+               other.decision.ingress == flow.decision.ingress;
+      };
+      if (std::none_of(flows.begin(), flows.end(), alike)) {
+        flows.push_back(std::move(flow));
+      }
+    }
+  }
+  if (flows.empty() && to_itself.has_value()) flows.push_back(*to_itself);
+  return flows;
+}
+
+bool IsOutside(const std::vector<FlowEnd>& ends) {
+  return std::none_of(ends.begin(), ends.end(),
+                      [](const FlowEnd& end) { return end.pod.has_value(); });
+}
+
+// One end's judgement in words.
+struct Judgement {
+  std::string headline;
+  std::vector<std::string> lines;
+};
+
+Judgement Describe(const CompiledPolicy& policy, const FlowEnd& subject,
+                   Direction direction, const Cell& cell) {
+  Judgement judgement;
+  const RuleSet* set = policy.FindRuleSet(cell.rule_set);
+  judgement.headline =
+      absl::StrCat(DirectionName(direction), " of ", subject.Name(), ": ",
+                   set == nullptr ? "not judged" : VerdictName(cell.verdict));
+  if (set == nullptr) {
+    judgement.lines = {subject.pod.has_value()
+                           ? "in its node's network, where no policy applies"
+                           : "no pod of these manifests has this address"};
+    return judgement;
+  }
+  switch (set->kind) {
+    case RuleSet::Kind::kRules:
+      judgement.lines.push_back("allowed by");
+      for (const RuleRef& rule : set->rules) {
+        judgement.lines.push_back("  " + rule.ToString());
+      }
+      break;
+    case RuleSet::Kind::kDefaultDeny:
+      judgement.lines.push_back("isolated by");
+      for (const PolicyRef& isolating : set->policies) {
+        judgement.lines.push_back("  " + isolating.ToString());
+      }
+      judgement.lines.push_back(
+          "no rule of these policies that isolate it allows this");
+      break;
+    default:
+      judgement.lines.push_back(set->ToString());
+  }
+  return judgement;
+}
+
+void PrintText(const CompiledPolicy& policy, const PortProtocol& port,
+               const std::vector<Flow>& flows, std::ostream& out) {
+  const char* separator = "";
+  for (const Flow& flow : flows) {
+    out << separator << flow.source.Text() << " -> " << flow.destination.Text()
+        << ", " << port.ToString() << ": "
+        << (flow.decision.allowed() ? "allowed" : "denied") << "\n";
+    separator = "\n";
+    if (flow.is_to_itself()) {
+      out << "\n  a pod always reaches itself\n";
+      continue;
+    }
+    for (const Judgement& judgement :
+         {Describe(policy, flow.source, Direction::kEgress,
+                   flow.decision.egress),
+          Describe(policy, flow.destination, Direction::kIngress,
+                   flow.decision.ingress)}) {
+      out << "\n  " << judgement.headline << "\n";
+      for (const std::string& line : judgement.lines) {
+        out << "    " << line << "\n";
+      }
+    }
+  }
+}
+
+Json EndJson(const FlowEnd& end) {
+  Json json;
+  if (end.pod.has_value()) json["pod"] = end.name;
+  if (end.address.has_value()) json["address"] = end.address->ToString();
+  return json;
+}
+
+const char* ReasonName(const RuleSet* set) {
+  if (set == nullptr) return "not judged";
+  switch (set->kind) {
+    case RuleSet::Kind::kRules:
+      return "rules";
+    case RuleSet::Kind::kDefaultDeny:
+      return "default deny";
+    case RuleSet::Kind::kNotIsolated:
+      return "not isolated";
+    case RuleSet::Kind::kOwnNode:
+      return "own node";
+  }
+  return "";
+}
+
+Json SideJson(const CompiledPolicy& policy, const Cell& cell) {
+  const RuleSet* set = policy.FindRuleSet(cell.rule_set);
+  Json json = {{"verdict", std::string(VerdictName(cell.verdict))},
+               {"reason", ReasonName(set)}};
+  if (set == nullptr) return json;
+  for (const RuleRef& rule : set->rules) {
+    json["rules"].push_back(
+        {{"kind", rule.kind},
+         {"namespace", rule.ns},
+         {"name", rule.name},
+         {"section", std::string(DirectionName(rule.section))},
+         {"index", rule.index}});
+  }
+  for (const PolicyRef& isolating : set->policies) {
+    json["isolated_by"].push_back({{"kind", isolating.kind},
+                                   {"namespace", isolating.ns},
+                                   {"name", isolating.name}});
+  }
+  return json;
+}
+
+void PrintJson(const CompiledPolicy& policy, const PortProtocol& port,
+               const std::vector<Flow>& flows, std::ostream& out) {
+  Json all = Json::array();
+  for (const Flow& flow : flows) {
+    Json json = {{"source", EndJson(flow.source)},
+                 {"destination", EndJson(flow.destination)},
+                 {"protocol", ProtocolName(port.protocol)},
+                 {"port", port.port},
+                 {"allowed", flow.decision.allowed()}};
+    if (!flow.is_to_itself()) {
+      json["egress"] = SideJson(policy, flow.decision.egress);
+      json["ingress"] = SideJson(policy, flow.decision.ingress);
+    }
+    all.push_back(std::move(json));
+  }
+  out << Json{{"flows", std::move(all)}}.dump(2) << "\n";
+}
+
+int Run(const Arguments& arguments) {
+  absl::StatusOr<PortProtocol> port = PortProtocol::Parse(arguments.port);
+  if (!port.ok()) return BadInput(Annotate(port.status(), "--dport"));
+  absl::StatusOr<CompiledCluster> cluster = LoadCluster(arguments.manifests);
+  if (!cluster.ok()) return BadInput(cluster.status());
+  auto sources = FindFlowEnds(*cluster, arguments.source);
+  if (!sources.ok()) return BadInput(Annotate(sources.status(), "--src"));
+  auto destinations = FindFlowEnds(*cluster, arguments.destination);
+  if (!destinations.ok()) {
+    return BadInput(Annotate(destinations.status(), "--dst"));
+  }
+
+  if (IsOutside(*sources) && IsOutside(*destinations)) {
+    return BadInput(absl::InvalidArgumentError(
+        "neither --src nor --dst is a pod of these manifests"));
+  }
+  const std::vector<Flow> flows =
+      Trace(cluster->policy, *sources, *destinations, *port);
+  if (flows.empty()) {
+    return BadInput(absl::InvalidArgumentError(
+        "--src and --dst have no address family in common"));
+  }
+  if (arguments.output == Output::kJson) {
+    PrintJson(cluster->policy, *port, flows, std::cout);
+  } else {
+    PrintText(cluster->policy, *port, flows, std::cout);
+  }
+  if (flows.size() > 1) {
+    Note(
+        absl::StrCat("the pods or their addresses fare differently; each of "
+                     "the ",
+                     flows.size(), " flows stands for those like it"));
+  }
+  const bool all_allowed =
+      std::all_of(flows.begin(), flows.end(),
+                  [](const Flow& flow) { return flow.decision.allowed(); });
+  return all_allowed ? kOk : kCheckFailed;
+}
+
+}  // namespace
+
+void AddPolicyTrace(CLI::App& policy) {
+  CLI::App& command = *policy.add_subcommand(
+      "trace", "Whether a flow may pass, and the rules that decide it");
+  command.footer(
+      "SRC and DST are an address or namespace/name of a pod or of the "
+      "workload that\nowns pods. Ends with 0 if the flow is allowed, with 1 if "
+      "it is denied, or if the\npods of a workload fare differently and one is "
+      "denied.");
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("--src", arguments->source, "where the flow comes from")
+      ->required()
+      ->option_text("SRC");
+  command.add_option("--dst", arguments->destination, "where it goes")
+      ->required()
+      ->option_text("DST");
+  command
+      .add_option("--dport", arguments->port,
+                  "port and protocol: 8080/TCP, 0/ICMP")
+      ->required()
+      ->option_text("PORT");
+  AddManifestOptions(command, arguments->manifests);
+  AddOutputOption(command, arguments->output);
+  SetAction(command, [arguments] { return Run(*arguments); });
+}
+
+}  // namespace ciliumcore::ccore
