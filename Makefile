@@ -1,6 +1,6 @@
 # Each target sets up a fresh Debian 12 as far as it needs, then calls Bazel.
 
-.PHONY: help build test install test-kernels coverage lint format
+.PHONY: help build test bench install test-kernels coverage lint format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -12,6 +12,10 @@ build: ## compile everything
 test: ## all tests; the last line counts them
 	@tools/setup/install.sh build test
 	@tools/ci/test.sh
+
+bench: ## all benchmarks, as a table with ratios
+	@tools/setup/install.sh build test
+	@benchmarks/run.sh
 
 install: ## headers, library and pkg-config file under PREFIX (/usr/local)
 	@tools/setup/install.sh build

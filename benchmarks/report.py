@@ -1,0 +1,212 @@
+#!/usr/bin/python3
+"""Turns results of benchmarks into tables, and holds them to what is asked.
+
+Usage: report.py [--docs FILE] RESULT.json...
+
+Prints the tables; with --docs also writes them into FILE, between the lines
+"<!-- table: NAME -->" and "<!-- end -->".
+"""
+
+import json
+import os
+import re
+import sys
+
+# What a packet may cost, in parts of the recorded figure, by name and flows.
+FEW, MANY = {"1", "1024"}, {"65536", "262144"}
+
+
+def packet_target(where, flows):
+    if where == "drop_while_read":
+        return 0.03
+    if where == "drop":
+        return 0.45
+    if flows == "new":
+        return 0.5
+    if flows in MANY:
+        return 0.45
+    return 0.2 if where in ("local", "to_endpoint") else 0.3
+
+
+# How many times faster than the classic way a lookup is to be.
+LOOKUP_TARGETS = {"BM_Decision": 4, "BM_Identity": 3}
+LOOKUP_NAMES = {"BM_Decision": "decision, {} peers x 16 ports",
+                "BM_Identity": "identity, {} addresses"}
+PACKET_NAMES = {
+    "remote_by_route": "to a remote pod, by the node's routes",
+    "remote_by_hop": "to a remote pod, by next hop",
+    "local": "to a local pod, both policies",
+    "to_endpoint": "from a remote pod into the endpoint",
+    "drop": "denied, event written",
+    "drop_while_read": "denied, events read",
+}
+
+
+def is_met(found, bound):
+    return "" if found <= bound else "missed"
+
+
+def number(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def parts(name):
+    """Of "local/ipv4/1024/iterations:1/manual_time", without what measures."""
+    return [p for p in name.split("/")
+            if not p.startswith("iterations:") and p not in ("manual_time", "real_time")]
+
+
+def packets(rows):
+    yield ["packet", "", "flows", "ns", "classic", "ratio", "recorded", "ratio", "at most", ""]
+    for row in rows:
+        where, family, *flows = parts(row["name"])
+        if where not in PACKET_NAMES or "of_classic" not in row:
+            continue
+        flows = flows[0] if flows else "1"
+        line = [PACKET_NAMES[where], family, flows if flows == "new" else number(int(flows)),
+                number(row["real_time"]), number(row["classic_ns"]), f"{row['of_classic']:.2f}"]
+        if "of_recorded" in row:
+            target = packet_target(where, flows)
+            line += [number(row["recorded_ns"]), f"{row['of_recorded']:.2g}", str(target),
+                     is_met(row["of_recorded"], target)]
+        yield line + [""] * (10 - len(line))
+
+
+def lookups(rows):
+    yield ["lookup", "ns", "classic", "times faster", "at least", ""]
+    for row in rows:
+        name, *size = parts(row["name"])
+        if name in LOOKUP_TARGETS:
+            target = LOOKUP_TARGETS[name]
+            yield [LOOKUP_NAMES[name].format(number(int(size[0]))), number(row["real_time"]),
+                   number(row["classic_ns"]), f"{row['times_faster']:.1f}", str(target),
+                   is_met(target, row["times_faster"])]
+
+
+def programs(rows):
+    fastest = {}
+    for row in rows:
+        where, *rest = parts(row["name"])
+        if "of_classic" in row and rest == ["ipv4"] and where in PACKET_NAMES:
+            fastest.setdefault("cc_to_endpoint" if where == "to_endpoint" else
+                               "cc_from_endpoint", []).append(row["real_time"])
+    yield ["program", "verified instructions", "stack", "bytes of machine code",
+           "ns per packet"]
+    for row in rows:
+        kind, *name = parts(row["name"])
+        if kind == "program":
+            times = fastest.get(name[0])
+            yield [name[0], number(row["instructions"]), number(row["stack"]),
+                   number(row["jited_bytes"]),
+                   f"{min(times):.0f} to {max(times):.0f}" if times else ""]
+
+
+def changes(rows):
+    bounds = {"open": ("open a datapath: load all programs, make all maps", 200),
+              "attach": ("attach one endpoint to 1,000, median", 5)}
+    yield ["change", "ms", "at most", ""]
+    for row in rows:
+        kind = parts(row["name"])[0]
+        if kind in bounds:
+            name, bound = bounds[kind]
+            yield [name, f"{row['real_time']:.1f}", str(bound), is_met(row["real_time"], bound)]
+
+
+def maps(rows):
+    least = {}
+    for row in rows:
+        if row.get("run_type") == "iteration":
+            # an entry's share of a batch
+            entries = row["iterations"] and int((parts(row["name"]) + ["1"])[1]
+                                                if "Batch" in row["name"] else 1)
+            least[parts(row["name"])[0] + (f" of {entries}" if entries > 1 else "")] = min(
+                row["real_time"] / entries,
+                least.get(parts(row["name"])[0] + (f" of {entries}" if entries > 1 else ""),
+                          float("inf")))
+    yield ["map", "ns", "bare", "ratio", "at most", ""]
+    for what in ("Lookup", "Miss", "Put"):
+        if f"BM_Typed{what}" in least:
+            ours, bare = least[f"BM_Typed{what}"], least[f"BM_Bare{what}"]
+            yield [what.lower(), number(ours), number(bare), f"{ours / bare:.2f}", "1.05",
+                   is_met(ours / bare, 1.05)]
+    for name, ours in least.items():
+        if name.startswith("BM_PutBatch"):
+            alone = least["BM_TypedPut"]
+            yield [f"put in a batch{name[len('BM_PutBatch'):]}", number(ours), number(alone),
+                   f"{ours / alone:.2f}", "0.5", is_met(ours / alone, 0.5)]
+
+
+def others(rows):
+    known = ("load", "open", "attach", "program")
+    yield ["other", "time"]
+    for row in rows:
+        name = parts(row["name"])
+        if ("of_classic" in row or name[0] in LOOKUP_TARGETS or name[0] in known
+                or row["file"] == "maps_benchmark"):
+            continue
+        yield ["/".join(name), f"{row['real_time']:.3g} {row['time_unit']}"]
+
+
+TABLES = {"packets": packets, "lookups": lookups, "programs": programs, "changes": changes,
+          "maps": maps, "others": others}
+
+
+def as_text(lines):
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    numeric = re.compile(r"[\d.,]+( to \d+)?$|missed$|$")
+    texts = []
+    for line in lines:
+        cells = (c.rjust(w) if i and all(numeric.match(l[i]) for l in lines[1:]) else c.ljust(w)
+                 for i, (c, w) in enumerate(zip(line, widths)))
+        texts.append("  ".join(cells).rstrip())
+    return "\n".join(texts)
+
+
+def as_markdown(lines):
+    rows = ["| " + " | ".join(line) + " |" for line in lines]
+    rows.insert(1, "|" + "---|" * len(lines[0]))
+    return "\n".join(rows)
+
+
+def machine(context):
+    with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
+        models = re.findall(r"model name\s*:\s*(.*)", cpuinfo.read())
+    model = models[0].strip() if models else os.uname().machine
+    return f"{context['num_cpus']} CPUs ({model}), Linux {os.uname().release}"
+
+
+def write_docs(path, tables):
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    for name, table in tables.items():
+        text = re.sub(rf"(<!-- table: {name} -->\n).*?(\n?<!-- end -->)",
+                      lambda found, table=table: found[1] + table + "\n<!-- end -->",
+                      text, flags=re.DOTALL)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def main(argv):
+    docs = None
+    if argv[:1] == ["--docs"]:
+        docs, argv = argv[1], argv[2:]
+    rows, context = [], {}
+    for path in argv:
+        with open(path, encoding="utf-8") as file:
+            result = json.load(file)
+        context = result["context"]
+        name = os.path.basename(path)[:-len(".json")]
+        rows += [dict(row, file=name) for row in result["benchmarks"]]
+    print(machine(context))
+    written = {"machine": machine(context)}
+    for name, table in TABLES.items():
+        lines = list(table(rows))
+        if len(lines) > 1:
+            print("\n" + as_text(lines))
+            written[name] = as_markdown(lines)
+    if docs:
+        write_docs(docs, written)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
