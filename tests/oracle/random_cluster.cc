@@ -110,7 +110,7 @@ LabelSelector RandomCluster::Selector(bool of_namespaces) {
     }
     return OneOf<std::string>({"app", "app", "tier", "example.com/canary"});
   };
-  if (Chance(20)) return selector;  // everything
+  if (Chance(15)) return selector;  // everything
   if (Chance(60)) {
     const std::string chosen = key();
     selector.match_labels.emplace_back(chosen, value(chosen));
@@ -229,10 +229,12 @@ PeerRule RandomCluster::Peer() {
 
 NetworkPolicyRule RandomCluster::Rule() {
   NetworkPolicyRule rule;
-  for (uint32_t peers = OneOf<uint32_t>({0, 1, 1, 2, 3}); peers > 0; --peers) {
+  for (uint32_t peers = OneOf<uint32_t>({0, 1, 1, 1, 2, 2, 3}); peers > 0;
+       --peers) {
     rule.peers.push_back(Peer());
   }
-  for (uint32_t ports = OneOf<uint32_t>({0, 1, 1, 2, 4}); ports > 0; --ports) {
+  for (uint32_t ports = OneOf<uint32_t>({0, 1, 1, 1, 2, 4}); ports > 0;
+       --ports) {
     rule.ports.push_back(Port());
   }
   return rule;
@@ -271,7 +273,7 @@ PolicyInput RandomCluster::Make() {
   for (uint32_t pods = 2 + Below(8); pods > 0; --pods) {
     input.endpoints.push_back(Pod(input));
   }
-  for (uint32_t policies = 1 + Below(6); policies > 0; --policies) {
+  for (uint32_t policies = 2 + Below(7); policies > 0; --policies) {
     input.policies.push_back(Policy(input));
   }
   return input;

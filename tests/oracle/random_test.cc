@@ -19,7 +19,7 @@ namespace {
 constexpr uint32_t kFlowsPerCluster = 1000;
 
 TEST(RandomPolicyTest, CompilerAgreesWithTheOracle) {
-  const Rounds rounds = RoundsOr(500);
+  const Rounds rounds = RoundsOr(250);
   uint64_t compared = 0, denied = 0;
   for (uint64_t seed = rounds.first; seed < rounds.end; ++seed) {
     SCOPED_TRACE(::testing::Message() << "CC_SEED=" << seed);

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The compiler against the oracle on every small set of policies: what is wrong
+// with rules that meet is nearly always wrong with two of them already.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/oracle/compiled_judgement.h"
+#include "tests/oracle/random_cluster.h"
+#include "tests/oracle/reproduction.h"
+
+namespace ciliumcore::testing {
+namespace {
+
+LabelSelector Only(const std::string& key, const std::string& value) {
+  LabelSelector selector;
+  selector.match_labels.emplace_back(key, value);
+  return selector;
+}
+
+// Two pods that differ in label, port and address, and one in another namespace
+// that has the label of the first.
+PolicyInput Village() {
+  PolicyInput input;
+  input.namespaces = {MakeNamespace("x"), MakeNamespace("y", {{"far", "yes"}})};
+  const auto add = [&](uint32_t identity, const std::string& ns,
+                       const std::string& app, const std::string& address,
+                       uint16_t http) {
+    PolicyEndpoint pod;
+    pod.identity = static_cast<Identity>(identity);
+    pod.ns = ns;
+    pod.labels.Set("app", app);
+    pod.addresses = {*IpAddress::Parse(address)};
+    pod.ports = {{"http", {Protocol::kTcp, http}}};
+    input.endpoints.push_back(std::move(pod));
+  };
+  add(1001, "x", "a", "10.0.0.1", 80);
+  add(1002, "x", "b", "10.0.0.2", 81);
+  add(1003, "y", "a", "10.0.1.1", 80);
+  input.host_addresses = {*IpAddress::Parse("10.0.0.100")};
+  return input;
+}
+
+std::vector<Flow> FlowsOf(const PolicyInput& input) {
+  std::vector<FlowEnd> ends;
+  for (uint32_t i = 0; i < input.endpoints.size(); ++i) {
+    ends.push_back({i, input.endpoints[i].addresses[0]});
+  }
+  ends.push_back({kNoEndpoint, input.host_addresses[0]});
+  ends.push_back({kNoEndpoint, *IpAddress::Parse("10.0.0.9")});
+  std::vector<Flow> flows;
+  for (const FlowEnd& source : ends) {
+    for (const FlowEnd& destination : ends) {
+      if (source.endpoint == kNoEndpoint &&
+          destination.endpoint == kNoEndpoint) {
+        continue;
+      }
+      for (const PortProtocol& target :
+           {PortProtocol{Protocol::kTcp, 80}, PortProtocol{Protocol::kTcp, 81},
+            PortProtocol{Protocol::kUdp, 80},
+            PortProtocol{Protocol::kIcmp, 0}}) {
+        flows.push_back({source, destination, target});
+      }
+    }
+  }
+  return flows;
+}
+
+std::vector<std::vector<PeerRule>> SmallPeers() {
+  PeerRule pods, same, spaces, far, block, holed;
+  pods.pod_selector.emplace();
+  same.pod_selector = Only("app", "a");
+  spaces.namespace_selector.emplace();
+  far.namespace_selector = Only("far", "yes");
+  far.pod_selector = Only("app", "a");
+  block.ip_block.emplace().cidr = *IpPrefix::Parse("10.0.0.0/24");
+  holed.ip_block = block.ip_block;
+  holed.ip_block->except = {*IpPrefix::Parse("10.0.0.2/31")};
+  return {{}, {pods}, {same}, {spaces}, {far}, {block}, {holed}, {same, holed}};
+}
+
+std::vector<std::vector<PortRule>> SmallPorts() {
+  PortRule number, range, name, udp;
+  number.port = 80;
+  range.port = 80;
+  range.end_port = 81;
+  name.name = "http";
+  udp.protocol = Protocol::kUdp;
+  return {{}, {number}, {range}, {name}, {udp, name}};
+}
+
+std::vector<NetworkPolicyRule> SmallRules() {
+  std::vector<NetworkPolicyRule> rules;
+  for (const auto& peers : SmallPeers()) {
+    for (const auto& ports : SmallPorts()) rules.push_back({peers, ports});
+  }
+  return rules;
+}
+
+NetworkPolicy PolicyOf(const LabelSelector& subject, Direction direction,
+                       std::vector<NetworkPolicyRule> rules) {
+  NetworkPolicy policy;
+  policy.ns = "x";
+  policy.pod_selector = subject;
+  policy.isolates_ingress = direction == Direction::kIngress;
+  policy.isolates_egress = !policy.isolates_ingress;
+  (policy.isolates_ingress ? policy.ingress : policy.egress) = std::move(rules);
+  return policy;
+}
+
+class ExhaustivePolicyTest : public ::testing::Test {
+ protected:
+  ExhaustivePolicyTest() : input_(Village()), flows_(FlowsOf(input_)) {}
+
+  // False if the compiler is wrong about `policies`.
+  bool Agrees(std::vector<NetworkPolicy> policies) {
+    for (size_t i = 0; i < policies.size(); ++i) {
+      policies[i].name = std::string(1, static_cast<char>('p' + i));
+    }
+    input_.policies = std::move(policies);
+    const absl::StatusOr<CompiledPolicy> compiled =
+        Compile(input_, peers_, rule_sets_);
+    EXPECT_TRUE(compiled.ok()) << compiled.status();
+    if (!compiled.ok()) return false;
+    for (const Flow& flow : flows_) {
+      if (Difference(input_, *compiled, flow).empty()) continue;
+      ADD_FAILURE() << Reproduce(input_, flow, CompileAndCompare);
+      return false;
+    }
+    return true;
+  }
+
+  const std::vector<LabelSelector> subjects_ = {{}, Only("app", "a")};
+  const std::vector<NetworkPolicyRule> rules_ = SmallRules();
+  PolicyInput input_;
+  const std::vector<Flow> flows_;
+  PeerRegistry peers_;
+  RuleSetTable rule_sets_;
+};
+
+TEST_F(ExhaustivePolicyTest, EveryPolicyOfUpToTwoRules) {
+  for (Direction direction : {Direction::kIngress, Direction::kEgress}) {
+    ASSERT_TRUE(Agrees({PolicyOf({}, direction, {})}));
+    for (size_t i = 0; i < rules_.size(); ++i) {
+      ASSERT_TRUE(Agrees({PolicyOf({}, direction, {rules_[i]})}));
+      for (size_t j = 0; j <= i; ++j) {
+        ASSERT_TRUE(Agrees({PolicyOf({}, direction, {rules_[i], rules_[j]})}));
+      }
+    }
+  }
+}
+
+TEST_F(ExhaustivePolicyTest, EveryTwoPoliciesOfUpToOneRule) {
+  for (Direction direction : {Direction::kIngress, Direction::kEgress}) {
+    std::vector<NetworkPolicy> policies;
+    for (const LabelSelector& subject : subjects_) {
+      policies.push_back(PolicyOf(subject, direction, {}));
+      for (size_t i = 0; i < rules_.size(); i += 2) {
+        policies.push_back(PolicyOf(subject, direction, {rules_[i]}));
+      }
+    }
+    for (size_t i = 0; i < policies.size(); ++i) {
+      for (size_t j = 0; j <= i; ++j) {
+        ASSERT_TRUE(Agrees({policies[i], policies[j]}));
+      }
+    }
+  }
+}
+
+TEST_F(ExhaustivePolicyTest, EveryPolicyOfARuleForEachDirection) {
+  for (const NetworkPolicyRule& in : rules_) {
+    for (const NetworkPolicyRule& out : rules_) {
+      NetworkPolicy policy = PolicyOf({}, Direction::kIngress, {in});
+      policy.egress = {out};
+      policy.isolates_egress = true;
+      ASSERT_TRUE(Agrees({policy}));
+    }
+    // Rules of a direction that is not isolated mean nothing.
+    for (bool isolates_ingress : {false, true}) {
+      NetworkPolicy policy = PolicyOf({}, Direction::kIngress, {in});
+      policy.egress = {in};
+      policy.isolates_ingress = isolates_ingress;
+      policy.isolates_egress = !isolates_ingress;
+      ASSERT_TRUE(Agrees({policy}));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ciliumcore::testing
