@@ -17,14 +17,15 @@ MAY_INCLUDE = {
     "abi": {"base"},
     "base": set(),
     "maps": {"base", "abi"},
+    "net": {"base"},
     "identity": {"base", "abi"},
     "policy": {"base", "abi", "identity"},
     "service": {"base", "abi"},
     "conntrack": {"base", "abi"},
     "bandwidth": {"base", "abi"},
     "flow": {"base", "abi", "identity"},
-    "datapath": PURE | {"maps"},
-    "testing": PURE | {"maps", "datapath"},
+    "datapath": PURE | {"maps", "net"},
+    "testing": PURE | {"maps", "net", "datapath"},
 }
 
 # The C++ side of abi; its other headers are C, and BPF programs include them.
