@@ -106,8 +106,10 @@ std::shared_ptr<const CompiledPolicy> Datapath::policy() const {
 absl::StatusOr<std::vector<Counter>> Datapath::counters() const {
   return state_->counters();
 }
-absl::StatusOr<std::string> Datapath::PlantFault() {
-  return state_->PlantFault();
+absl::StatusOr<Verdict> Datapath::PlantFault(const IpAddress& source,
+                                             const IpAddress& destination,
+                                             PortProtocol port) {
+  return state_->PlantFault(source, destination, port);
 }
 
 }  // namespace ciliumcore

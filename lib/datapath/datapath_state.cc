@@ -10,6 +10,7 @@
 #include "ciliumcore/abi/endpoint.h"
 #include "ciliumcore/base/status.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/datapath/map_walk_internal.h"
 
 namespace ciliumcore::internal {
 namespace {
@@ -222,18 +223,18 @@ std::shared_ptr<const CompiledPolicy> DatapathState::policy() const {
                            : policies_.front();
 }
 
-absl::StatusOr<std::string> DatapathState::PlantFault() {
+absl::StatusOr<Verdict> DatapathState::PlantFault(const IpAddress& source,
+                                                  const IpAddress& destination,
+                                                  PortProtocol port) {
   const std::lock_guard lock(mutex_);
-  PublishedMaps& maps = publisher_.maps();
-  for (cc_cell& cell : maps.cells.entries()) {
-    if (cell.rule_set == 0 || cell.verdict != CC_VERDICT_DENY) continue;
-    cc_cell turned = cell;
-    turned.verdict = CC_VERDICT_ALLOW;
-    const std::string why = Explain(cell.rule_set);
-    StoreRelease(&cell, turned);
-    return absl::StrCat("a denied cell allows now: ", why);
-  }
-  return absl::NotFoundError("no verdict table denies anything");
+  CC_ASSIGN_OR_RETURN(cc_cell* const cell,
+                      FindCell(publisher_.maps(), source, destination, port));
+  cc_cell turned = *cell;
+  turned.verdict =
+      cell->verdict == CC_VERDICT_DENY ? CC_VERDICT_ALLOW : CC_VERDICT_DENY;
+  const auto was = static_cast<Verdict>(cell->verdict);
+  StoreRelease(cell, turned);
+  return was;
 }
 
 FlowDirectory::PeerName DatapathState::FindPeer(uint32_t peer) const {

@@ -52,7 +52,9 @@ class DatapathState : public FlowDirectory {
   absl::StatusOr<std::vector<Counter>> counters() const;
   uint32_t generation() const;
   std::shared_ptr<const CompiledPolicy> policy() const;
-  absl::StatusOr<std::string> PlantFault();
+  absl::StatusOr<Verdict> PlantFault(const IpAddress& source,
+                                     const IpAddress& destination,
+                                     PortProtocol port);
 
   PeerName FindPeer(uint32_t peer) const override;
   std::string Explain(uint32_t rule_set) const override;

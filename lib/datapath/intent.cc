@@ -10,19 +10,14 @@
 namespace ciliumcore::internal {
 namespace {
 
-constexpr absl::string_view kNamespaceLabel = "io.kubernetes.pod.namespace";
-constexpr absl::string_view kDefaultNamespace = "default";
-
-// An identity's labels hold its namespace as a label; policies want it apart.
+// An identity's labels say which namespace it is in; policies want it apart.
 PolicyEndpoint PolicyEndpointOf(const IdentityRef& identity,
                                 const std::vector<NamedPort>& ports,
                                 const std::vector<IpAddress>& addresses) {
   PolicyEndpoint endpoint;
   endpoint.identity = identity.id();
-  endpoint.labels = identity.labels();
-  const std::string* ns = endpoint.labels.Get(kNamespaceLabel);
-  endpoint.ns = ns == nullptr ? std::string(kDefaultNamespace) : *ns;
-  endpoint.labels.Erase(kDefaultLabelSource, kNamespaceLabel);
+  endpoint.labels = PodLabelsOf(identity.labels());
+  endpoint.ns = PodNamespaceOf(identity.labels()).name;
   endpoint.ports = ports;
   endpoint.addresses = addresses;
   return endpoint;
@@ -81,7 +76,20 @@ PolicyInput PolicyInputOf(const Intent& intent,
                           const Surroundings& surroundings) {
   PolicyInput input;
   input.policies = intent.policies;
-  input.namespaces = intent.namespaces;
+  // Namespaces as the caller described them, else as identities do.
+  std::map<std::string, Namespace> namespaces;
+  const auto note_namespace = [&](const IdentityRef& identity) {
+    Namespace ns = PodNamespaceOf(identity.labels());
+    namespaces.emplace(ns.name, ns);
+  };
+  for (const Namespace& ns : intent.namespaces) namespaces.emplace(ns.name, ns);
+  for (const auto& [interface, endpoint] : intent.endpoints) {
+    note_namespace(endpoint.identity);
+  }
+  for (const auto& [first, remote] : intent.remotes) {
+    note_namespace(remote.identity);
+  }
+  for (auto& [name, ns] : namespaces) input.namespaces.push_back(std::move(ns));
   input.host_addresses = surroundings.host_addresses;
   for (const auto& [interface, endpoint] : intent.endpoints) {
     input.endpoints.push_back(PolicyEndpointOf(

@@ -120,9 +120,12 @@ class Datapath {
   // All counters that are not zero. O(CPUs).
   absl::StatusOr<std::vector<Counter>> counters() const;
 
-  // For tests of checkers only: turns one verdict of a live table around
-  // without telling anybody. NotFound if no table allows anything.
-  absl::StatusOr<std::string> PlantFault();
+  // For tests of checkers only: turns the live verdict of `destination`'s
+  // endpoint on this flow around, and tells nobody. Returns what it was.
+  // NotFound if `destination` is no endpoint's address.
+  absl::StatusOr<Verdict> PlantFault(const IpAddress& source,
+                                     const IpAddress& destination,
+                                     PortProtocol port);
 
  private:
   explicit Datapath(std::shared_ptr<internal::DatapathState> state);

@@ -95,7 +95,8 @@ struct EndpointOptions {
 // asked.
 struct NextHop {
   std::string interface = {};
-  std::optional<IpAddress> gateway = {};  // none: the destination is on the link
+  std::optional<IpAddress> gateway =
+      {};  // none: the destination is on the link
 };
 
 // An address elsewhere with an identity: a pod of another node.

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Reads the maps the way the programs do.
+
+#ifndef CILIUMCORE_LIB_DATAPATH_MAP_WALK_INTERNAL_H_
+#define CILIUMCORE_LIB_DATAPATH_MAP_WALK_INTERNAL_H_
+
+#include "absl/status/statusor.h"
+#include "ciliumcore/abi/policy.h"
+#include "ciliumcore/base/ip.h"
+#include "ciliumcore/base/port.h"
+#include "lib/datapath/published_maps_internal.h"
+
+namespace ciliumcore::internal {
+
+// The cell that judges this flow's ingress now. NotFound if `destination` is no
+// endpoint's address or its table has no such cell.
+absl::StatusOr<cc_cell*> FindCell(PublishedMaps& maps, const IpAddress& source,
+                                  const IpAddress& destination,
+                                  PortProtocol port);
+
+}  // namespace ciliumcore::internal
+
+#endif  // CILIUMCORE_LIB_DATAPATH_MAP_WALK_INTERNAL_H_
