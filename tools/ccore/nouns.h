@@ -9,6 +9,7 @@
 
 namespace ciliumcore::ccore {
 
+void AddLabCommands(CLI::App& app);
 void AddPolicyCommands(CLI::App& app);
 
 }  // namespace ciliumcore::ccore

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/ccore/lab.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "ciliumcore/base/status.h"
+
+namespace ciliumcore::ccore {
+namespace {
+
+// What a probe may take. Everything is on this machine, but it may be busy.
+constexpr int kProbeMs = 700;
+constexpr int kSecondTryMs = 3000;
+
+// A TCP port that no container and no policy names.
+PortProtocol UnnamedPort(const Cluster& cluster) {
+  std::set<uint16_t> named;
+  for (const Pod& pod : cluster.pods) {
+    for (const NamedPort& port : pod.ports) named.insert(port.port.port);
+  }
+  uint16_t port = 9;  // discard
+  while (named.contains(port)) ++port;
+  return {.protocol = Protocol::kTcp, .port = port};
+}
+
+// Ports that egress rules speak of: what the world listens on.
+std::set<PortProtocol> EgressPorts(const Cluster& cluster) {
+  std::set<PortProtocol> ports;
+  for (const NetworkPolicy& policy : cluster.policies) {
+    for (const NetworkPolicyRule& rule : policy.egress) {
+      for (const PortRule& port : rule.ports) {
+        if (!port.port.has_value()) continue;
+        ports.insert({.protocol = port.protocol, .port = *port.port});
+        if (port.end_port.has_value()) {
+          ports.insert({.protocol = port.protocol, .port = *port.end_port});
+        }
+      }
+    }
+  }
+  return ports;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RunningLab>> RunningLab::Start(
+    CompiledCluster cluster) {
+  std::unique_ptr<RunningLab> lab(new RunningLab(std::move(cluster)));
+  absl::StatusOr<Lab> topology =
+      Lab::Create(lab->cluster_, lab->matrix_.ranges);
+  if (!topology.ok()) return topology.status();
+  lab->lab_.emplace(*std::move(topology));
+  if (absl::Status started = lab->StartDatapath(); !started.ok())
+    return started;
+  if (absl::Status started = lab->StartListeners(); !started.ok())
+    return started;
+  return lab;
+}
+
+absl::Status RunningLab::StartDatapath() {
+  absl::StatusOr<Datapath> datapath = Datapath::Open(
+      {.name = absl::StrCat("lab-", getpid()),
+       .lifetime = Lifetime::kProcess,
+       .netns = lab_->node().path(),
+       .capacity = {
+           .connections = 65536, .addresses = 65536, .prefixes = 16384}});
+  if (!datapath.ok()) return datapath.status();
+  datapath_.emplace(*std::move(datapath));
+  const Cluster& cluster = cluster_.cluster;
+  for (const Pod& pod : cluster.pods) {
+    identities_.push_back(
+        pod.host_network ? allocator_.Allocate(*Labels::Parse("reserved:host"))
+                         : allocator_.Allocate(PodIdentityLabels(
+                               pod.labels, cluster.namespaces.at(pod.ns))));
+  }
+  Transaction change = datapath_->Begin();
+  for (const LabHost& host : lab_->hosts()) {
+    if (host.interface.empty()) continue;
+    EndpointOptions endpoint;
+    endpoint.interface = host.interface;
+    endpoint.addresses = host.addresses;
+    endpoint.identity = identities_[*host.pod];
+    endpoint.ports = cluster.pods[*host.pod].ports;
+    change.AttachEndpoint(std::move(endpoint));
+  }
+  change.SetPolicies(cluster.policies);
+  return change.Commit();
+}
+
+absl::Status RunningLab::SetPolicies(std::vector<NetworkPolicy> policies) {
+  Transaction change = datapath_->Begin();
+  change.SetPolicies(std::move(policies));
+  return change.Commit();
+}
+
+std::vector<PortProtocol> RunningLab::PortsOf(const LabHost& host) const {
+  std::set<PortProtocol> ports = {UnnamedPort(cluster_.cluster)};
+  if (host.pod.has_value()) {
+    for (const NamedPort& port : cluster_.cluster.pods[*host.pod].ports) {
+      ports.insert(port.port);
+    }
+  } else {
+    ports.merge(EgressPorts(cluster_.cluster));
+  }
+  return {ports.begin(), ports.end()};
+}
+
+absl::Status RunningLab::StartListeners() {
+  listeners_ = std::make_unique<Listeners>();
+  std::set<std::pair<IpAddress, PortProtocol>> done;  // the node's pods share
+  for (const LabHost& host : lab_->hosts()) {
+    for (const IpAddress& address : host.addresses) {
+      for (const PortProtocol& port : PortsOf(host)) {
+        if (!done.emplace(address, port).second) continue;
+        absl::Status added =
+            listeners_->Add({.netns = host.netns, .address = address}, port);
+        if (absl::IsUnimplemented(added)) {
+          const std::string note(added.message());
+          if (std::find(notes_.begin(), notes_.end(), note) == notes_.end()) {
+            notes_.push_back(note);
+          }
+        } else if (!added.ok()) {
+          return Annotate(added, host.name);
+        }
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<LabProbe> RunningLab::PlanProbes() const {
+  const bool has_sctp = notes_.empty();
+  const std::vector<LabHost>& hosts = lab_->hosts();
+  std::vector<LabProbe> probes;
+  for (size_t from = 0; from < hosts.size(); ++from) {
+    for (size_t to = 0; to < hosts.size(); ++to) {
+      // Nobody of ours is between two of one namespace.
+      if (hosts[from].netns == hosts[to].netns) continue;
+      for (const IpAddress& source : hosts[from].addresses) {
+        for (const IpAddress& destination : hosts[to].addresses) {
+          if (source.is_v4() != destination.is_v4()) continue;
+          for (const PortProtocol& port : PortsOf(hosts[to])) {
+            if (port.protocol == Protocol::kSctp && !has_sctp) continue;
+            LabProbe probe;
+            probe.source = from;
+            probe.destination = to;
+            probe.probe.source = {.netns = hosts[from].netns,
+                                  .address = source};
+            probe.probe.destination = {.netns = hosts[to].netns,
+                                       .address = destination};
+            probe.probe.port = port;
+            probe.expected =
+                cluster_.policy
+                    .DecidePair(cluster_.policy.PartyOf(source),
+                                cluster_.policy.PartyOf(destination),
+                                port.protocol, port.port)
+                    .allowed();
+            probes.push_back(probe);
+          }
+        }
+      }
+    }
+  }
+  return probes;
+}
+
+absl::StatusOr<std::string> RunningLab::PlantFault() {
+  for (const LabProbe& probe : PlanProbes()) {
+    const LabHost& destination = lab_->hosts()[probe.destination];
+    if (destination.interface.empty() || !probe.expected) continue;
+    absl::StatusOr<Verdict> was = datapath_->PlantFault(
+        probe.probe.source.address, probe.probe.destination.address,
+        probe.probe.port);
+    if (!was.ok()) return was.status();
+    return absl::StrCat(destination.name, " denies ",
+                        lab_->hosts()[probe.source].name, " ",
+                        probe.probe.port.ToString());
+  }
+  return absl::NotFoundError("no probe is allowed: nothing to turn around");
+}
+
+absl::StatusOr<std::vector<LabProbe>> RunningLab::ProbeAll() {
+  std::vector<LabProbe> probes = PlanProbes();
+  std::vector<Probe*> all;
+  for (LabProbe& probe : probes) all.push_back(&probe.probe);
+  if (absl::Status run = RunProbes(all, kProbeMs); !run.ok()) return run;
+  // A busy machine may be slow to answer; it does not let through what is
+  // denied.
+  std::vector<Probe*> again;
+  for (LabProbe& probe : probes) {
+    if (probe.expected && !probe.probe.reached) again.push_back(&probe.probe);
+  }
+  if (absl::Status run = RunProbes(again, kSecondTryMs); !run.ok()) return run;
+  return probes;
+}
+
+}  // namespace ciliumcore::ccore

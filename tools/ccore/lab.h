@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// A cluster in a box, with its datapath.
+
+#ifndef CILIUMCORE_TOOLS_CCORE_LAB_H_
+#define CILIUMCORE_TOOLS_CCORE_LAB_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ciliumcore/datapath/datapath.h"
+#include "ciliumcore/identity/allocator.h"
+#include "ciliumcore/policy/compiled_cluster.h"
+#include "ciliumcore/policy/matrix.h"
+#include "tools/ccore/lab/sockets.h"
+#include "tools/ccore/lab/topology.h"
+
+namespace ciliumcore::ccore {
+
+// A probe, and what the compiler says of it.
+struct LabProbe {
+  size_t source = 0, destination = 0;  // hosts of the lab
+  Probe probe;
+  bool expected = false;
+
+  bool agrees() const { return probe.reached == expected; }
+};
+
+// Namespaces, programs, listeners. Everything goes with it.
+class RunningLab {
+ public:
+  // `cluster` has addresses for its pods.
+  static absl::StatusOr<std::unique_ptr<RunningLab>> Start(
+      CompiledCluster cluster);
+
+  const CompiledCluster& cluster() const { return cluster_; }
+  const Matrix& matrix() const { return matrix_; }
+  const Lab& lab() const { return *lab_; }
+  Datapath& datapath() { return *datapath_; }
+  const std::vector<IdentityRef>& identities() const { return identities_; }
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  // Puts other policies into force.
+  absl::Status SetPolicies(std::vector<NetworkPolicy> policies);
+
+  // Probes all pairs, on all container ports of the destination and one that
+  // nobody named. Those that should arrive and do not are tried once more, for
+  // longer.
+  absl::StatusOr<std::vector<LabProbe>> ProbeAll();
+
+  // Turns around a live verdict that ProbeAll meets; returns which.
+  absl::StatusOr<std::string> PlantFault();
+
+ private:
+  explicit RunningLab(CompiledCluster cluster)
+      : cluster_(std::move(cluster)), matrix_(ComputeMatrix(cluster_)) {}
+
+  absl::Status StartDatapath();
+  absl::Status StartListeners();
+  std::vector<PortProtocol> PortsOf(const LabHost& host) const;
+  std::vector<LabProbe> PlanProbes() const;
+
+  CompiledCluster cluster_;
+  Matrix matrix_;
+  IdentityAllocator allocator_;
+  std::vector<IdentityRef> identities_;  // by pod
+  std::optional<Lab> lab_;
+  std::optional<Datapath> datapath_;
+  std::unique_ptr<Listeners> listeners_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace ciliumcore::ccore
+
+#endif  // CILIUMCORE_TOOLS_CCORE_LAB_H_

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// A cluster in a box: a node, a namespace for each of its pods, and a world.
+
+#ifndef CILIUMCORE_TOOLS_CCORE_LAB_TOPOLOGY_H_
+#define CILIUMCORE_TOOLS_CCORE_LAB_TOPOLOGY_H_
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "ciliumcore/base/ip.h"
+#include "ciliumcore/policy/compiled_cluster.h"
+#include "ciliumcore/policy/matrix.h"
+#include "tools/ccore/lab/netns.h"
+
+namespace ciliumcore::ccore {
+
+// Who can be an end of a probe.
+struct LabHost {
+  std::string name;                  // "shop/web-0" or the range it stands for
+  std::optional<uint32_t> pod;       // index in Cluster::pods; none: outside
+  std::vector<IpAddress> addresses;  // at most one of each family
+  int netns = -1;                    // of the lab; lives as long
+  std::string interface;             // on the node; empty without one
+};
+
+// Owns the namespaces. Pods in the host's network live on the node itself.
+class Lab {
+ public:
+  // Makes everything but the datapath. `ranges`: the address ranges outside
+  // that policies tell apart; the world has an address of each.
+  static absl::StatusOr<Lab> Create(const CompiledCluster& cluster,
+                                    const std::vector<AddressRange>& ranges);
+
+  const Netns& node() const { return node_; }
+  const std::vector<LabHost>& hosts() const { return hosts_; }
+
+ private:
+  explicit Lab(Netns node) : node_(std::move(node)) {}
+  absl::Status AddNodeBasics();
+  absl::Status AddPod(uint32_t index, const Pod& pod);
+  absl::Status AddWorld(const std::vector<AddressRange>& ranges,
+                        const std::set<IpAddress>& taken);
+
+  Netns node_;
+  std::vector<Netns> others_;
+  std::vector<LabHost> hosts_;
+};
+
+}  // namespace ciliumcore::ccore
+
+#endif  // CILIUMCORE_TOOLS_CCORE_LAB_TOPOLOGY_H_

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// ccore lab: a cluster in a box.
+
+#include <signal.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "nlohmann/json.hpp"
+#include "tools/ccore/command.h"
+#include "tools/ccore/lab.h"
+#include "tools/ccore/nouns.h"
+
+namespace ciliumcore::ccore {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// As large as a grid may be to fit a terminal.
+constexpr size_t kGridHosts = 16;
+
+struct RunArguments {
+  ManifestArguments manifests;
+  Output output = Output::kText;
+  bool probe = false;
+  bool plant_fault = false;
+  double seconds = 0;  // 0: until interrupted
+};
+
+std::string Addresses(const LabHost& host) {
+  return absl::StrJoin(host.addresses, " ",
+                       [](std::string* out, const IpAddress& address) {
+                         out->append(address.ToString());
+                       });
+}
+
+void PrintHosts(const RunningLab& lab) {
+  std::vector<std::vector<std::string>> rows = {
+      {"HOST", "IDENTITY", "ADDRESSES"}};
+  for (const LabHost& host : lab.lab().hosts()) {
+    const std::string identity =
+        host.pod.has_value() ? IdentityName(lab.identities()[*host.pod].id())
+                             : "world";
+    rows.push_back({host.name, identity, Addresses(host)});
+  }
+  std::cout << TextTable(rows) << "\n";
+}
+
+// What became of the probes between two hosts.
+struct PairResult {
+  size_t reached = 0, total = 0, disagree = 0;
+
+  // "all", "none", "2/6", with a mark if the compiler says otherwise.
+  std::string Text() const {
+    std::string text = reached == total ? "all"
+                       : reached == 0   ? "."
+                                        : absl::StrCat(reached, "/", total);
+    return disagree == 0 ? text : text + "!";
+  }
+};
+
+using PairResults = std::map<std::pair<size_t, size_t>, PairResult>;
+
+PairResults ByPair(const std::vector<LabProbe>& probes) {
+  PairResults pairs;
+  for (const LabProbe& probe : probes) {
+    PairResult& pair = pairs[{probe.source, probe.destination}];
+    ++pair.total;
+    pair.reached += probe.probe.reached;
+    pair.disagree += !probe.agrees();
+  }
+  return pairs;
+}
+
+void PrintMatrix(const RunningLab& lab, const PairResults& pairs) {
+  const std::vector<LabHost>& hosts = lab.lab().hosts();
+  std::vector<std::vector<std::string>> rows;
+  if (hosts.size() <= kGridHosts) {
+    rows.push_back({"FROM \\ TO"});
+    for (size_t i = 0; i < hosts.size(); ++i) {
+      rows[0].push_back(absl::StrCat(i + 1));
+    }
+    for (size_t from = 0; from < hosts.size(); ++from) {
+      rows.push_back({absl::StrCat(from + 1, " ", hosts[from].name)});
+      for (size_t to = 0; to < hosts.size(); ++to) {
+        auto found = pairs.find({from, to});
+        rows.back().push_back(found == pairs.end() ? "" : found->second.Text());
+      }
+    }
+  } else {
+    rows.push_back({"FROM", "TO", "REACHED"});
+    for (const auto& [ends, pair] : pairs) {
+      if (pair.reached == 0 && pair.disagree == 0) continue;
+      rows.push_back(
+          {hosts[ends.first].name, hosts[ends.second].name, pair.Text()});
+    }
+  }
+  std::cout << TextTable(rows) << "\n";
+}
+
+std::string Describe(const RunningLab& lab, const LabProbe& probe) {
+  const auto& hosts = lab.lab().hosts();
+  return absl::StrCat(hosts[probe.source].name, " (",
+                      probe.probe.source.address.ToString(), ") -> ",
+                      hosts[probe.destination].name, " (",
+                      probe.probe.destination.address.ToString(), ") ",
+                      probe.probe.port.ToString(), ": the packets say ",
+                      probe.probe.reached ? "allowed" : "denied",
+                      ", the compiler ", probe.expected ? "allowed" : "denied");
+}
+
+Json ToJson(const RunningLab& lab, const std::vector<LabProbe>& probes) {
+  const auto& hosts = lab.lab().hosts();
+  Json out;
+  out["hosts"] = Json::array();
+  for (const LabHost& host : hosts) {
+    Json entry = {{"name", host.name}};
+    if (host.pod.has_value()) {
+      entry["identity"] =
+          static_cast<uint32_t>(lab.identities()[*host.pod].id());
+    }
+    for (const IpAddress& address : host.addresses) {
+      entry["addresses"].push_back(address.ToString());
+    }
+    out["hosts"].push_back(std::move(entry));
+  }
+  size_t agree = 0;
+  out["probes"] = Json::array();
+  for (const LabProbe& probe : probes) {
+    agree += probe.agrees();
+    out["probes"].push_back(
+        {{"src", hosts[probe.source].name},
+         {"srcAddress", probe.probe.source.address.ToString()},
+         {"dst", hosts[probe.destination].name},
+         {"dstAddress", probe.probe.destination.address.ToString()},
+         {"port", probe.probe.port.ToString()},
+         {"reached", probe.probe.reached},
+         {"expected", probe.expected}});
+  }
+  out["agree"] = agree;
+  out["disagree"] = probes.size() - agree;
+  return out;
+}
+
+int Probe(RunningLab& lab, const RunArguments& arguments) {
+  absl::StatusOr<std::vector<LabProbe>> probes = lab.ProbeAll();
+  if (!probes.ok()) return BadInput(probes.status());
+  const auto disagree =
+      std::count_if(probes->begin(), probes->end(),
+                    [](const LabProbe& probe) { return !probe.agrees(); });
+  if (arguments.output == Output::kJson) {
+    std::cout << ToJson(lab, *probes).dump(2) << "\n";
+  } else {
+    PrintMatrix(lab, ByPair(*probes));
+    for (const LabProbe& probe : *probes) {
+      if (!probe.agrees())
+        std::cout << "disagree: " << Describe(lab, probe) << "\n";
+    }
+    std::cout << "probes: " << probes->size()
+              << ", agree: " << probes->size() - disagree
+              << ", disagree: " << disagree << "\n";
+  }
+  return disagree == 0 ? kOk : kCheckFailed;
+}
+
+// Until interrupted, or for so many seconds. Tells flows as they come.
+void StayUp(RunningLab& lab, double seconds) {
+  const absl::Time end = seconds > 0 ? absl::Now() + absl::Seconds(seconds)
+                                     : absl::InfiniteFuture();
+  std::cout << "The lab is up; interrupt to remove it.\n" << std::flush;
+  while (absl::Now() < end) {
+    const absl::Duration wait =
+        std::min(absl::Milliseconds(500), end - absl::Now());
+    if (auto flow = lab.datapath().flows().Next(wait)) {
+      std::cout << flow->ToString() << "\n" << std::flush;
+    }
+  }
+}
+
+int Run(RunArguments arguments) {
+  // In a box everybody has an address, and ipBlocks cover pods.
+  if (arguments.manifests.pod_cidrs.empty()) {
+    arguments.manifests.pod_cidrs = {"10.244.0.0/16", "fd00:10:244::/64"};
+  }
+  absl::StatusOr<CompiledCluster> cluster = LoadCluster(arguments.manifests);
+  if (!cluster.ok()) return BadInput(cluster.status());
+  absl::StatusOr<std::unique_ptr<RunningLab>> lab =
+      RunningLab::Start(*std::move(cluster));
+  if (!lab.ok()) return BadInput(lab.status());
+  for (const std::string& note : (*lab)->notes()) Note(note);
+  if (arguments.output == Output::kText) PrintHosts(**lab);
+  if (arguments.plant_fault) {
+    absl::StatusOr<std::string> fault = (*lab)->PlantFault();
+    if (!fault.ok()) return BadInput(fault.status());
+    Note(absl::StrCat("fault planted: ", *fault));
+  }
+  if (arguments.probe) return Probe(**lab, arguments);
+  StayUp(**lab, arguments.seconds);
+  return kOk;
+}
+
+}  // namespace
+
+void AddLabCommands(CLI::App& app) {
+  CLI::App* lab = app.add_subcommand(
+      "lab", "A cluster in a box: real namespaces, real packets.");
+  lab->require_subcommand(1);
+  CLI::App* run = lab->add_subcommand(
+      "run",
+      "Brings the manifests' pods up as network namespaces and enforces their "
+      "policies. Needs root; removes everything at the end.");
+  auto arguments = std::make_shared<RunArguments>();
+  AddManifestOptions(*run, arguments->manifests);
+  AddOutputOption(*run, arguments->output);
+  run->add_flag("--probe", arguments->probe,
+                "Probe all pairs and compare with the compiler; exit 1 if they "
+                "disagree.");
+  run->add_flag("--plant-fault", arguments->plant_fault,
+                "Turn one live verdict around, which --probe must find.");
+  run->add_option(
+      "--for", arguments->seconds,
+      "Without --probe: seconds to stay up, instead of until interrupted.");
+  SetAction(*run, [arguments] { return Run(*arguments); });
+}
+
+}  // namespace ciliumcore::ccore
