@@ -36,6 +36,18 @@ absl::Status ValidateOptions(const DatapathOptions& options) {
   return absl::OkStatus();
 }
 
+// "shop/app=web,tier=front": of the labels of Kubernetes, those of the pod.
+std::string ShortName(const Labels& labels) {
+  std::string name = absl::StrCat(PodNamespaceOf(labels).name, "/");
+  absl::string_view separator;
+  for (const Label& label : PodLabelsOf(labels)) {
+    absl::StrAppend(&name, separator, label.key);
+    if (!label.value.empty()) absl::StrAppend(&name, "=", label.value);
+    separator = ",";
+  }
+  return name;
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
@@ -250,8 +262,7 @@ FlowDirectory::PeerName DatapathState::FindPeer(uint32_t peer) const {
     std::string name = (*found)->variety.ToString();
     for (const auto& [interface, endpoint] : intent_.endpoints) {
       if (endpoint.identity.id() != identity) continue;
-      name = endpoint.identity.labels().CanonicalKey();
-      if (!name.empty()) name.pop_back();
+      name = ShortName(endpoint.identity.labels());
       break;
     }
     return {.identity = identity, .name = std::move(name)};

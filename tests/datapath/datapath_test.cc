@@ -116,7 +116,7 @@ TEST_F(DatapathTest, EnforcesAPolicyAndNamesTheRule) {
   EXPECT_TRUE(Connect("web", "10.0.1.1").connected());
   const auto allowed = FindFlow(Flow::Verdict::kForwarded);
   ASSERT_TRUE(allowed.has_value());
-  EXPECT_EQ(allowed->source.name, "k8s:app=web");
+  EXPECT_EQ(allowed->source.name, "default/app=web");
   EXPECT_EQ(allowed->ingress.why,
             "allowed by NetworkPolicy default/allow-web ingress[0]")
       << allowed->ToString();
