@@ -2,8 +2,6 @@
 
 // ccore lab: a cluster in a box.
 
-#include <signal.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
@@ -20,6 +18,7 @@
 #include "nlohmann/json.hpp"
 #include "tools/ccore/command.h"
 #include "tools/ccore/lab.h"
+#include "tools/ccore/lab_commands.h"
 #include "tools/ccore/nouns.h"
 
 namespace ciliumcore::ccore {
@@ -43,18 +42,6 @@ std::string Addresses(const LabHost& host) {
                        [](std::string* out, const IpAddress& address) {
                          out->append(address.ToString());
                        });
-}
-
-void PrintHosts(const RunningLab& lab) {
-  std::vector<std::vector<std::string>> rows = {
-      {"HOST", "IDENTITY", "ADDRESSES"}};
-  for (const LabHost& host : lab.lab().hosts()) {
-    const std::string identity =
-        host.pod.has_value() ? IdentityName(lab.identities()[*host.pod].id())
-                             : "world";
-    rows.push_back({host.name, identity, Addresses(host)});
-  }
-  std::cout << TextTable(rows) << "\n";
 }
 
 // What became of the probes between two hosts.
@@ -156,22 +143,12 @@ Json ToJson(const RunningLab& lab, const std::vector<LabProbe>& probes) {
 int Probe(RunningLab& lab, const RunArguments& arguments) {
   absl::StatusOr<std::vector<LabProbe>> probes = lab.ProbeAll();
   if (!probes.ok()) return BadInput(probes.status());
-  const auto disagree =
-      std::count_if(probes->begin(), probes->end(),
-                    [](const LabProbe& probe) { return !probe.agrees(); });
-  if (arguments.output == Output::kJson) {
-    std::cout << ToJson(lab, *probes).dump(2) << "\n";
-  } else {
-    PrintMatrix(lab, ByPair(*probes));
-    for (const LabProbe& probe : *probes) {
-      if (!probe.agrees())
-        std::cout << "disagree: " << Describe(lab, probe) << "\n";
-    }
-    std::cout << "probes: " << probes->size()
-              << ", agree: " << probes->size() - disagree
-              << ", disagree: " << disagree << "\n";
+  if (arguments.output == Output::kText) {
+    return PrintProbes(lab, *probes) ? kOk : kCheckFailed;
   }
-  return disagree == 0 ? kOk : kCheckFailed;
+  const Json json = ToJson(lab, *probes);
+  std::cout << json.dump(2) << "\n";
+  return json["disagree"] == 0 ? kOk : kCheckFailed;
 }
 
 // Until interrupted, or for so many seconds. Tells flows as they come.
@@ -188,17 +165,10 @@ void StayUp(RunningLab& lab, double seconds) {
   }
 }
 
-int Run(RunArguments arguments) {
-  // In a box everybody has an address, and ipBlocks cover pods.
-  if (arguments.manifests.pod_cidrs.empty()) {
-    arguments.manifests.pod_cidrs = {"10.244.0.0/16", "fd00:10:244::/64"};
-  }
-  absl::StatusOr<CompiledCluster> cluster = LoadCluster(arguments.manifests);
-  if (!cluster.ok()) return BadInput(cluster.status());
+int Run(const RunArguments& arguments) {
   absl::StatusOr<std::unique_ptr<RunningLab>> lab =
-      RunningLab::Start(*std::move(cluster));
+      StartLab(arguments.manifests);
   if (!lab.ok()) return BadInput(lab.status());
-  for (const std::string& note : (*lab)->notes()) Note(note);
   if (arguments.output == Output::kText) PrintHosts(**lab);
   if (arguments.plant_fault) {
     absl::StatusOr<std::string> fault = (*lab)->PlantFault();
@@ -211,6 +181,46 @@ int Run(RunArguments arguments) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::unique_ptr<RunningLab>> StartLab(
+    ManifestArguments arguments) {
+  if (arguments.pod_cidrs.empty()) {
+    arguments.pod_cidrs = {"10.244.0.0/16", "fd00:10:244::/64"};
+  }
+  absl::StatusOr<CompiledCluster> cluster = LoadCluster(arguments);
+  if (!cluster.ok()) return cluster.status();
+  absl::StatusOr<std::unique_ptr<RunningLab>> lab =
+      RunningLab::Start(*std::move(cluster));
+  if (!lab.ok()) return lab.status();
+  for (const std::string& note : (*lab)->notes()) Note(note);
+  return lab;
+}
+
+void PrintHosts(const RunningLab& lab) {
+  std::vector<std::vector<std::string>> rows = {
+      {"HOST", "IDENTITY", "ADDRESSES"}};
+  for (const LabHost& host : lab.lab().hosts()) {
+    const std::string identity =
+        host.pod.has_value() ? IdentityName(lab.identities()[*host.pod].id())
+                             : "world";
+    rows.push_back({host.name, identity, Addresses(host)});
+  }
+  std::cout << TextTable(rows) << "\n";
+}
+
+bool PrintProbes(const RunningLab& lab, const std::vector<LabProbe>& probes) {
+  PrintMatrix(lab, ByPair(probes));
+  size_t disagree = 0;
+  for (const LabProbe& probe : probes) {
+    if (probe.agrees()) continue;
+    ++disagree;
+    std::cout << "disagree: " << Describe(lab, probe) << "\n";
+  }
+  std::cout << "probes: " << probes.size()
+            << ", agree: " << probes.size() - disagree
+            << ", disagree: " << disagree << "\n";
+  return disagree == 0;
+}
 
 void AddLabCommands(CLI::App& app) {
   CLI::App* lab = app.add_subcommand(
@@ -232,6 +242,7 @@ void AddLabCommands(CLI::App& app) {
       "--for", arguments->seconds,
       "Without --probe: seconds to stay up, instead of until interrupted.");
   SetAction(*run, [arguments] { return Run(*arguments); });
+  AddLabDemo(*lab);
 }
 
 }  // namespace ciliumcore::ccore

@@ -163,7 +163,7 @@ Listeners::Listeners()
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
   }
-  epoll_event event = {.events = EPOLLIN, .data = {.ptr = nullptr}};
+  epoll_event event = {.events = EPOLLIN, .data = {.fd = stop_.get()}};
   epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, stop_.get(), &event);
   thread_ = std::thread([this] { Serve(); });
 }
@@ -175,26 +175,33 @@ Listeners::~Listeners() {
 }
 
 absl::Status Listeners::Add(const LabEnd& end, PortProtocol port) {
-  auto listening = std::make_unique<Listening>();
-  listening->is_stream = port.protocol != Protocol::kUdp;
+  auto serving = std::make_unique<Serving>();
+  serving->kind = port.protocol == Protocol::kUdp ? Serving::Kind::kDatagrams
+                                                  : Serving::Kind::kListener;
   absl::Status made = OnRoamingThread([&]() -> absl::Status {
     if (absl::Status in = Enter(end.netns); !in.ok()) return in;
     absl::StatusOr<UniqueFd> fd = BoundSocket(end.address, port, port.port);
     if (!fd.ok()) return fd.status();
-    if (listening->is_stream && listen(fd->get(), 1024) != 0) {
+    if (serving->kind == Serving::Kind::kListener &&
+        listen(fd->get(), 1024) != 0) {
       return absl::ErrnoToStatus(errno, "listen");
     }
-    listening->fd = *std::move(fd);
+    serving->fd = *std::move(fd);
     return absl::OkStatus();
   });
-  if (!made.ok()) return made;
-  epoll_event event = {.events = EPOLLIN, .data = {.ptr = listening.get()}};
-  const int fd = listening->fd.get();
-  listening_.push_back(std::move(listening));
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    return absl::ErrnoToStatus(errno, "epoll");
+  return made.ok() ? Watch(std::move(serving)) : made;
+}
+
+absl::Status Listeners::Watch(std::unique_ptr<Serving> serving) {
+  const std::lock_guard lock(mutex_);
+  const int fd = serving->fd.get();
+  epoll_event event = {.events = EPOLLIN, .data = {.fd = fd}};
+  serving_[fd] = std::move(serving);
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) {
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  serving_.erase(fd);
+  return absl::ErrnoToStatus(errno, "epoll");
 }
 
 void Listeners::Serve() {
@@ -202,22 +209,92 @@ void Listeners::Serve() {
   while (true) {
     const int count = epoll_wait(epoll_.get(), events, 64, -1);
     for (int i = 0; i < count; ++i) {
-      const auto* ready = static_cast<const Listening*>(events[i].data.ptr);
-      if (ready == nullptr) return;
-      if (ready->is_stream) {
-        // Who connected knows enough.
-        UniqueFd(accept4(ready->fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
-        continue;
+      if (events[i].data.fd == stop_.get()) return;
+      const Serving* serving = nullptr;
+      {
+        const std::lock_guard lock(mutex_);
+        serving = serving_.at(events[i].data.fd).get();
       }
-      char datagram[2048];
-      sockaddr_storage from = {};
-      socklen_t bytes = sizeof(from);
-      auto* address = reinterpret_cast<sockaddr*>(&from);
-      const ssize_t got = recvfrom(ready->fd.get(), datagram, sizeof(datagram),
-                                   0, address, &bytes);
-      if (got >= 0) sendto(ready->fd.get(), datagram, got, 0, address, bytes);
+      Handle(*serving);  // only this thread removes
     }
   }
+}
+
+void Listeners::Handle(const Serving& serving) {
+  const int fd = serving.fd.get();
+  if (serving.kind == Serving::Kind::kListener) {
+    auto connection = std::make_unique<Serving>();
+    connection->kind = Serving::Kind::kConnection;
+    connection->fd =
+        UniqueFd(accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (connection->fd.get() >= 0) Watch(std::move(connection)).IgnoreError();
+    return;
+  }
+  char data[2048];
+  sockaddr_storage from = {};
+  socklen_t bytes = sizeof(from);
+  auto* address = reinterpret_cast<sockaddr*>(&from);
+  const ssize_t got = recvfrom(fd, data, sizeof(data), 0, address, &bytes);
+  if (serving.kind == Serving::Kind::kDatagrams) {
+    if (got >= 0) sendto(fd, data, got, 0, address, bytes);
+    return;
+  }
+  if (got > 0) {
+    [[maybe_unused]] const ssize_t sent = send(fd, data, got, MSG_NOSIGNAL);
+  } else if (got == 0 || errno != EAGAIN) {
+    const std::lock_guard lock(mutex_);
+    serving_.erase(fd);
+  }
+}
+
+absl::StatusOr<LabConnection> LabConnection::Open(const LabEnd& source,
+                                                  const LabEnd& destination,
+                                                  PortProtocol port,
+                                                  int timeout_ms) {
+  UniqueFd socket_fd;
+  absl::Status opened = OnRoamingThread([&]() -> absl::Status {
+    if (absl::Status in = Enter(source.netns); !in.ok()) return in;
+    absl::StatusOr<UniqueFd> fd = BoundSocket(source.address, port, 0);
+    if (!fd.ok()) return fd.status();
+    const SocketAddress to(destination.address, port.port);
+    connect(fd->get(), to.get(), to.bytes);
+    pollfd wait = {.fd = fd->get(), .events = POLLOUT, .revents = 0};
+    int error = 0;
+    socklen_t bytes = sizeof(error);
+    if (poll(&wait, 1, timeout_ms) != 1 ||
+        getsockopt(fd->get(), SOL_SOCKET, SO_ERROR, &error, &bytes) != 0 ||
+        error != 0) {
+      return absl::UnavailableError(absl::StrCat("connecting to ",
+                                                 destination.address.ToString(),
+                                                 " ", port.ToString()));
+    }
+    socket_fd = *std::move(fd);
+    return absl::OkStatus();
+  });
+  if (!opened.ok()) return opened;
+  return LabConnection(std::move(socket_fd));
+}
+
+bool LabConnection::Echo(const std::string& line, int timeout_ms) {
+  const std::string text = absl::StrCat(line, "\n");
+  if (send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL) < 0) return false;
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  while (received_.find(text) == std::string::npos) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    pollfd wait = {.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    if (left.count() <= 0 ||
+        poll(&wait, 1, static_cast<int>(left.count())) != 1) {
+      return false;
+    }
+    char data[2048];
+    const ssize_t got = recv(fd_.get(), data, sizeof(data), 0);
+    if (got <= 0) return false;
+    received_.append(data, got);
+  }
+  received_.clear();
+  return true;
 }
 
 absl::Status RunProbes(std::vector<Probe*> probes, int timeout_ms) {

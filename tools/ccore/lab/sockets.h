@@ -5,11 +5,12 @@
 #ifndef CILIUMCORE_TOOLS_CCORE_LAB_SOCKETS_H_
 #define CILIUMCORE_TOOLS_CCORE_LAB_SOCKETS_H_
 
-#include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,7 +27,7 @@ struct LabEnd {
   IpAddress address;
 };
 
-// Accepts TCP connections and echoes UDP datagrams, on a thread of its own.
+// Echoes what it receives, by TCP and UDP, on a thread of its own.
 class Listeners {
  public:
   Listeners();
@@ -39,15 +40,36 @@ class Listeners {
   absl::Status Add(const LabEnd& end, PortProtocol port);
 
  private:
-  struct Listening {
+  struct Serving {
     UniqueFd fd;
-    bool is_stream = false;
+    enum class Kind { kListener, kConnection, kDatagrams } kind;
   };
+  absl::Status Watch(std::unique_ptr<Serving> serving);
   void Serve();
+  void Handle(const Serving& serving);
 
   UniqueFd epoll_, stop_;
-  std::vector<std::unique_ptr<Listening>> listening_;
+  std::mutex mutex_;
+  std::map<int, std::unique_ptr<Serving>> serving_;  // by descriptor
   std::thread thread_;
+};
+
+// A TCP connection to a listener.
+class LabConnection {
+ public:
+  // Unavailable if there is no answer in `timeout_ms`.
+  static absl::StatusOr<LabConnection> Open(const LabEnd& source,
+                                            const LabEnd& destination,
+                                            PortProtocol port, int timeout_ms);
+
+  // Sends a line and waits for its echo; lines of earlier calls that come late
+  // are skipped.
+  bool Echo(const std::string& line, int timeout_ms);
+
+ private:
+  explicit LabConnection(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+  std::string received_;
 };
 
 // May `source` reach `destination` on the port?
