@@ -1,6 +1,6 @@
 # Each target sets up a fresh Debian 12 as far as it needs, then calls Bazel.
 
-.PHONY: help build test bench install test-kernels coverage lint format
+.PHONY: help build demo test bench install test-kernels coverage lint format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -8,6 +8,10 @@ help: ## this list
 build: ## compile everything
 	@tools/setup/install.sh build test
 	bazel build //...
+
+demo: ## a shop in a box: who may talk to whom, shown by real packets
+	@tools/setup/install.sh build test
+	@tools/demo/demo.sh
 
 test: ## all tests; the last line counts them
 	@tools/setup/install.sh build test

@@ -1,0 +1,7 @@
+#!/bin/bash
+# A cluster in a box, from real manifests, on real packets. Needs root.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+bazel build --noshow_progress --ui_event_filters=-info //tools/ccore
+exec bazel-bin/tools/ccore/ccore lab demo -f examples/shop/manifests \
+  --src shop/web-0 --dst shop/cart-0 --dport 7070/TCP --without shop/backends-from-web
