@@ -32,6 +32,7 @@ constexpr Direction kDirections[] = {Direction::kIngress, Direction::kEgress};
 absl::StatusOr<std::vector<const NetworkPolicy*>> Sorted(
     const std::vector<NetworkPolicy>& policies) {
   std::vector<const NetworkPolicy*> sorted;
+  sorted.reserve(policies.size());
   for (const NetworkPolicy& policy : policies) sorted.push_back(&policy);
   const auto name = [](const NetworkPolicy* policy) {
     return std::tie(policy->ns, policy->name);

@@ -45,7 +45,8 @@ absl::StatusOr<PeerRef> PeerRegistry::Intern(PeerVariety variety) {
     const uint32_t number = static_cast<uint32_t>(variety.identity);
     return std::make_shared<const Peer>(Peer{number, std::move(variety)});
   }
-  return state_->Of(variety).Intern(std::move(variety));
+  State::Varieties& varieties = state_->Of(variety);
+  return varieties.Intern(std::move(variety));
 }
 
 absl::StatusOr<PeerRef> PeerRegistry::Restore(uint32_t number,
@@ -58,7 +59,8 @@ absl::StatusOr<PeerRef> PeerRegistry::Restore(uint32_t number,
     }
     return Intern(std::move(variety));
   }
-  return state_->Of(variety).Restore(number, std::move(variety));
+  State::Varieties& varieties = state_->Of(variety);
+  return varieties.Restore(number, std::move(variety));
 }
 
 size_t PeerRegistry::size() const {

@@ -16,20 +16,24 @@
 namespace ciliumcore {
 namespace {
 
-// The prefixes of every ipBlock.
+void AppendPrefixes(const std::vector<NetworkPolicyRule>& rules,
+                    std::vector<IpPrefix>& prefixes) {
+  for (const NetworkPolicyRule& rule : rules) {
+    for (const PeerRule& peer : rule.peers) {
+      if (!peer.ip_block.has_value()) continue;
+      prefixes.push_back(peer.ip_block->cidr);
+      prefixes.insert(prefixes.end(), peer.ip_block->except.begin(),
+                      peer.ip_block->except.end());
+    }
+  }
+}
+
+// The prefixes of every ipBlock that counts.
 std::vector<IpPrefix> PrefixesOf(const std::vector<NetworkPolicy>& policies) {
   std::vector<IpPrefix> prefixes;
   for (const NetworkPolicy& policy : policies) {
-    for (const auto* rules : {&policy.ingress, &policy.egress}) {
-      for (const NetworkPolicyRule& rule : *rules) {
-        for (const PeerRule& peer : rule.peers) {
-          if (!peer.ip_block.has_value()) continue;
-          prefixes.push_back(peer.ip_block->cidr);
-          prefixes.insert(prefixes.end(), peer.ip_block->except.begin(),
-                          peer.ip_block->except.end());
-        }
-      }
-    }
+    if (policy.isolates_ingress) AppendPrefixes(policy.ingress, prefixes);
+    if (policy.isolates_egress) AppendPrefixes(policy.egress, prefixes);
   }
   return prefixes;
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -157,6 +158,23 @@ TEST(RuleSetTableTest, RestoresNumbersOfAnEarlierProcess) {
             absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(table.Restore(0, DeniedBy("b")).status().code(),
             absl::StatusCode::kInvalidArgument);
+}
+
+TEST(RuleSetTableTest, ThreadsMayInternAndReleaseAtOnce) {
+  RuleSetTable table({.history = 2});
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&table] {
+      for (int j = 0; j < 1000; ++j) {
+        const RuleSet set = DeniedBy(std::to_string(j % 5));
+        RuleSetRef ref = *table.Intern(set);
+        ASSERT_EQ(table.Find(ref->id)->set, set);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(table.live(), 0u);
+  EXPECT_EQ(table.remembered(), 2u);
 }
 
 TEST(RuleSetTableTest, ReferencesMayOutliveTheTable) {

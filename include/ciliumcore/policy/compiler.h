@@ -73,7 +73,8 @@ struct AddressPeer {
   friend bool operator==(const AddressPeer&, const AddressPeer&) = default;
 };
 
-// The peer number of every other address in a prefix.
+// The peer number of every other address in a prefix. One of IPv6 holds no IPv4
+// address, ::/0 neither.
 struct PrefixPeer {
   static constexpr uint32_t kNoParent = 0xffffffff;
 
