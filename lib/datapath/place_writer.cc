@@ -131,14 +131,23 @@ absl::Status PlaceWriter::StageNew(const Key& key, PlaceValue value,
   place.value[0] = ToAbi(before);
   place.value[1] = ToAbi(value);
   StoreRelease(&place.which, __u64{CC_SWITCH(next, 1, 0)});
-  if (absl::Status put = PutRef(key, at); !put.ok()) {
+  absl::Status put = PutRef(key, at);
+  if (absl::IsResourceExhausted(put)) {
+    // What nobody wants any more may still be there.
+    if (absl::Status over = grace_->WaitFor(next - 1); over.ok()) {
+      EraseUnwanted(next, live);
+      put = PutRef(key, at);
+    }
+  }
+  if (!put.ok()) {
     places_.Return(at, 1);
     return put;
   }
   Live& entry = live[key];
-  entry = {.place = at, .since = next - 1, .slot = 0, .value = before};
+  entry = {.place = at, .since = next, .slot = 0, .value = before};
   // Undone, the entry stays as one that nobody wants, and is erased later.
-  staging.OnUndo([this, &entry] {
+  staging.OnUndo([this, &entry, next] {
+    entry.since = next - 1;
     StoreRelease(&maps_->places[entry.place].which,
                  __u64{CC_SWITCH(entry.since, 0, 0)});
   });
