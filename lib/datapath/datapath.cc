@@ -92,6 +92,10 @@ absl::StatusOr<Datapath> Datapath::Open(const DatapathOptions& options) {
   return Datapath(*std::move(state));
 }
 
+absl::Status Datapath::Remove(const DatapathOptions& options) {
+  return DatapathState::Remove(options);
+}
+
 Datapath::Datapath(std::shared_ptr<DatapathState> state)
     : state_(std::move(state)), flows_(state_.get()) {}
 Datapath::Datapath(Datapath&&) noexcept = default;

@@ -54,7 +54,16 @@ absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
     const DatapathOptions& options) {
   CC_RETURN_IF_ERROR(ValidateOptions(options));
   CC_ASSIGN_OR_RETURN(Netns netns, Netns::Open(options.netns));
-  CC_ASSIGN_OR_RETURN(auto programs, ProgramSet::Load(options));
+  std::unique_ptr<Pins> pins;
+  uint32_t epoch = 1;
+  if (options.lifetime == Lifetime::kPinned) {
+    CC_ASSIGN_OR_RETURN(pins, Pins::Open(options.bpffs, options.name));
+    // Records of an earlier process must look old to us, and ours to it.
+    const auto before =
+        MappedArray<cc_state>::OpenPinned(pins->MapPath("cc_state"));
+    if (before.ok()) epoch = LoadAcquire(&(*before)[0].epoch) + 2;
+  }
+  CC_ASSIGN_OR_RETURN(auto programs, ProgramSet::Load(options, pins.get()));
   CC_ASSIGN_OR_RETURN(PublishedMaps maps,
                       PublishedMaps::Adopt([&](const char* name) {
                         return programs->MapFd(name);
@@ -69,21 +78,31 @@ absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
   CC_ASSIGN_OR_RETURN(UniqueFd lost_fd, programs->MapFd("cc_events_lost"));
   CC_ASSIGN_OR_RETURN(LostCounters lost,
                       LostCounters::Adopt(std::move(lost_fd)));
-  return std::shared_ptr<DatapathState>(
-      new DatapathState(options, std::move(netns), std::move(programs),
-                        std::move(maps), std::move(barrier), std::move(events),
-                        std::move(counters), std::move(lost)));
+  return std::shared_ptr<DatapathState>(new DatapathState(
+      options, std::move(netns), std::move(pins), std::move(programs),
+      std::move(maps), std::move(barrier), epoch, std::move(events),
+      std::move(counters), std::move(lost)));
+}
+
+absl::Status DatapathState::Remove(const DatapathOptions& options) {
+  CC_RETURN_IF_ERROR(ValidateOptions(options));
+  CC_ASSIGN_OR_RETURN(const std::unique_ptr<Pins> pins,
+                      Pins::Open(options.bpffs, options.name));
+  pins->RemoveAll();
+  return absl::OkStatus();
 }
 
 DatapathState::DatapathState(const DatapathOptions& options, Netns netns,
+                             std::unique_ptr<Pins> pins,
                              std::unique_ptr<ProgramSet> programs,
                              PublishedMaps maps, Barrier barrier,
-                             RingBuffer events, Counters counters,
-                             LostCounters lost)
+                             uint32_t epoch, RingBuffer events,
+                             Counters counters, LostCounters lost)
     : options_(options),
       netns_(std::move(netns)),
+      pins_(std::move(pins)),
       programs_(std::move(programs)),
-      publisher_(std::move(maps), std::move(barrier), 1),
+      publisher_(std::move(maps), std::move(barrier), epoch),
       events_(std::move(events)),
       counters_(std::move(counters)),
       lost_(std::move(lost)) {}
@@ -145,11 +164,24 @@ absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
                       }));
   attachments_.merge(attached);
   DetachGone(next);
+  const absl::Status taken_over = TakeOver();
   intent_ = std::move(next);
   policies_.push_front(
       std::make_shared<const CompiledPolicy>(std::move(compiled)));
   if (policies_.size() > kPoliciesKept) policies_.pop_back();
+  if (!taken_over.ok()) return taken_over;
   return generation;
+}
+
+// Where an earlier process left its programs they judged until now, by its
+// maps: ours are complete, and take over connection by connection.
+absl::Status DatapathState::TakeOver() {
+  for (const auto& [interface, attachment] : attachments_) {
+    CC_RETURN_IF_ERROR(attachment->TakeOver());
+  }
+  if (!maps_pinned_) CC_RETURN_IF_ERROR(programs_->PinMaps());
+  maps_pinned_ = true;
+  return absl::OkStatus();
 }
 
 absl::Status DatapathState::AttachNew(
@@ -173,7 +205,9 @@ void DatapathState::DetachGone(const Intent& next) {
     if (next.endpoints.contains(interface) ||
         endpoint.on_detach == OnDetach::kClosed)
       continue;
-    attachments_.erase(interface);
+    auto gone = attachments_.find(interface);
+    gone->second->Unpin();
+    attachments_.erase(gone);
   }
 }
 

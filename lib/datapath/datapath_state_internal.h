@@ -43,6 +43,7 @@ class DatapathState : public FlowDirectory {
  public:
   static absl::StatusOr<std::shared_ptr<DatapathState>> Open(
       const DatapathOptions& options);
+  static absl::Status Remove(const DatapathOptions& options);
   ~DatapathState() override = default;
 
   absl::StatusOr<uint32_t> Commit(const std::vector<Edit>& edits);
@@ -64,18 +65,21 @@ class DatapathState : public FlowDirectory {
   using LostCounters = PerCpuMap<uint32_t, uint64_t>;
 
   DatapathState(const DatapathOptions& options, Netns netns,
+                std::unique_ptr<Pins> pins,
                 std::unique_ptr<ProgramSet> programs, PublishedMaps maps,
-                Barrier barrier, RingBuffer events, Counters counters,
-                LostCounters lost);
+                Barrier barrier, uint32_t epoch, RingBuffer events,
+                Counters counters, LostCounters lost);
 
   absl::StatusOr<Surroundings> Resolve(const Intent& intent) const;
   absl::Status AttachNew(
       const Intent& next, const Surroundings& surroundings,
       std::map<std::string, std::unique_ptr<Attachment>>& attached);
   void DetachGone(const Intent& next);
+  absl::Status TakeOver();
 
   const DatapathOptions options_;
   const Netns netns_;
+  const std::unique_ptr<Pins> pins_;  // null with Lifetime::kProcess
   const std::unique_ptr<ProgramSet> programs_;
 
   mutable std::mutex mutex_;
@@ -87,6 +91,7 @@ class DatapathState : public FlowDirectory {
   std::deque<std::shared_ptr<const CompiledPolicy>> policies_;
   std::map<std::string, std::unique_ptr<Attachment>>
       attachments_;  // by interface
+  bool maps_pinned_ = false;
 
   RingBuffer events_;
   Counters counters_;

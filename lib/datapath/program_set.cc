@@ -13,9 +13,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "ciliumcore/abi/config.h"
+#include "ciliumcore/abi/btf_check.h"
+#include "ciliumcore/abi/layouts.h"
+#include "ciliumcore/base/status.h"
 #include "lib/base/status_macros_internal.h"
 
 // The skeleton names types of the abi headers: it comes last.
@@ -114,21 +117,81 @@ uint32_t PlacesFor(const DatapathCapacity& capacity) {
   return 1 + keys + keys / 8 + 64;
 }
 
-// Links of tcx: the kernel detaches when the last descriptor is closed.
+// bpf_link_info of a tcx link, which older headers lack.
+struct TcxLinkInfo {
+  __u32 type, id, prog_id, pad;
+  __u32 ifindex, attach_type;
+};
+
+// Links of tcx: the kernel detaches when nothing holds a link any more.
 class TcxAttachment : public Attachment {
  public:
-  TcxAttachment(UniqueFd from, UniqueFd to)
-      : from_(std::move(from)), to_(std::move(to)) {}
+  struct Side {
+    UniqueFd link;
+    int program = -1;
+    std::string pin;          // empty: not pinned
+    bool is_adopted = false;  // an earlier process made it
+  };
+
+  // Adopts the link that is pinned at `pin` if it is of this interface.
+  static absl::StatusOr<Side> Make(int program, uint32_t ifindex,
+                                   bpf_attach_type type, std::string pin) {
+    Side side = {.link = UniqueFd(), .program = program, .pin = std::move(pin)};
+    if (!side.pin.empty()) {
+      side.link = Pins::Get(side.pin);
+      side.is_adopted = side.link.get() >= 0 && IsOf(side.link.get(), ifindex);
+      if (side.is_adopted) return side;
+    }
+    side.link = UniqueFd(
+        bpf_link_create(program, static_cast<int>(ifindex), type, nullptr));
+    if (side.link.get() < 0)
+      return absl::ErrnoToStatus(errno, "attaching the programs");
+    if (!side.pin.empty())
+      CC_RETURN_IF_ERROR(Pins::Replace(side.link.get(), side.pin));
+    return side;
+  }
+
+  TcxAttachment(Side from, Side to) : sides_{std::move(to), std::move(from)} {}
+
+  absl::Status TakeOver() override {
+    for (Side& side : sides_) {
+      if (!side.is_adopted) continue;
+      if (bpf_link_update(side.link.get(), side.program, nullptr) != 0) {
+        return absl::ErrnoToStatus(
+            errno, absl::StrCat("updating the link ", side.pin));
+      }
+      side.is_adopted = false;
+    }
+    return absl::OkStatus();
+  }
+
+  void Unpin() override {
+    for (const Side& side : sides_) {
+      if (!side.pin.empty()) Pins::Remove(side.pin);
+    }
+  }
 
  private:
-  UniqueFd from_, to_;
+  static bool IsOf(int link, uint32_t ifindex) {
+    union {
+      bpf_link_info info;
+      TcxLinkInfo tcx;
+    } both = {};
+    __u32 bytes = sizeof(both);
+    return bpf_obj_get_info_by_fd(link, &both, &bytes) == 0 &&
+           both.tcx.ifindex == ifindex;
+  }
+
+  Side sides_[2];
 };
 
 // Filters of a clsact qdisc.
 class ClsactAttachment : public Attachment {
  public:
-  explicit ClsactAttachment(int ifindex) : ifindex_(ifindex) {}
+  ClsactAttachment(int ifindex, bool is_pinned)
+      : ifindex_(ifindex), stays_(is_pinned) {}
   ~ClsactAttachment() override {
+    if (stays_) return;
     for (const bpf_tc_attach_point point : {BPF_TC_INGRESS, BPF_TC_EGRESS}) {
       LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex_,
                   .attach_point = point);
@@ -138,6 +201,9 @@ class ClsactAttachment : public Attachment {
     }
   }
 
+  void Unpin() override { stays_ = false; }
+
+  // Replaces, in one step, the filter of an earlier process.
   absl::Status Add(bpf_tc_attach_point point, int program) {
     LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex_, .attach_point = point);
     const int created = bpf_tc_hook_create(&hook);
@@ -156,12 +222,25 @@ class ClsactAttachment : public Attachment {
   static constexpr uint32_t kHandle = 1;
   static constexpr uint32_t kPriority = 1;
   const int ifindex_;
+  bool stays_;
 };
 
 class LoadedPrograms : public ProgramSet {
  public:
-  explicit LoadedPrograms(endpoint* skeleton) : skeleton_(skeleton) {}
+  LoadedPrograms(endpoint* skeleton, Pins* pins)
+      : skeleton_(skeleton), pins_(pins) {}
   ~LoadedPrograms() override { endpoint::destroy(skeleton_); }
+
+  absl::Status PinMaps() override {
+    if (pins_ == nullptr) return absl::OkStatus();
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, skeleton_->obj) {
+      if (bpf_map__is_internal(map)) continue;
+      CC_RETURN_IF_ERROR(
+          Pins::Replace(bpf_map__fd(map), pins_->MapPath(bpf_map__name(map))));
+    }
+    return absl::OkStatus();
+  }
 
   absl::StatusOr<UniqueFd> MapFd(const char* name) const override {
     const int fd = bpf_object__find_map_fd_by_name(skeleton_->obj, name);
@@ -179,21 +258,25 @@ class LoadedPrograms : public ProgramSet {
     const LibbpfLog quiet;
     const int from = bpf_program__fd(skeleton_->progs.cc_from_endpoint);
     const int to = bpf_program__fd(skeleton_->progs.cc_to_endpoint);
-    if (!has_tcx_.has_value() || *has_tcx_) {
-      UniqueFd to_link(
-          bpf_link_create(to, static_cast<int>(ifindex), kTcxEgress, nullptr));
-      if (to_link.get() < 0 && errno != EINVAL) return AttachError(name, errno);
-      has_tcx_ = to_link.get() >= 0;
-      if (*has_tcx_) {
-        UniqueFd from_link(bpf_link_create(from, static_cast<int>(ifindex),
-                                           kTcxIngress, nullptr));
-        if (from_link.get() < 0) return AttachError(name, errno);
-        return std::make_unique<TcxAttachment>(std::move(from_link),
-                                               std::move(to_link));
+    if (has_tcx_) {
+      const auto pin = [&](const char* program) {
+        return pins_ == nullptr ? std::string()
+                                : pins_->LinkPath(name, program);
+      };
+      auto to_side = TcxAttachment::Make(to, ifindex, kTcxEgress, pin("to"));
+      // Kernels before 6.6 do not know the type.
+      has_tcx_ = !absl::IsInvalidArgument(to_side.status());
+      if (has_tcx_) {
+        if (!to_side.ok()) return AttachError(name, to_side.status());
+        auto from_side =
+            TcxAttachment::Make(from, ifindex, kTcxIngress, pin("from"));
+        if (!from_side.ok()) return AttachError(name, from_side.status());
+        return std::make_unique<TcxAttachment>(*std::move(from_side),
+                                               *std::move(to_side));
       }
     }
-    auto attachment =
-        std::make_unique<ClsactAttachment>(static_cast<int>(ifindex));
+    auto attachment = std::make_unique<ClsactAttachment>(
+        static_cast<int>(ifindex), pins_ != nullptr);
     for (const auto& [point, program] :
          {std::pair(BPF_TC_EGRESS, to), std::pair(BPF_TC_INGRESS, from)}) {
       if (absl::Status added = attachment->Add(point, program); !added.ok()) {
@@ -205,26 +288,47 @@ class LoadedPrograms : public ProgramSet {
   }
 
  private:
-  static absl::Status AttachError(const std::string& name, int error) {
-    if (error == ENODEV)
+  static absl::Status AttachError(const std::string& name,
+                                  const absl::Status& error) {
+    if (absl::StrContains(error.message(), "No such device")) {
       return absl::NotFoundError(
           absl::StrCat("interface ", name, ": not found"));
-    return absl::ErrnoToStatus(
-        error, absl::StrCat("interface ", name, ": attaching the programs"));
+    }
+    return Annotate(error, absl::StrCat("interface ", name));
   }
 
   endpoint* const skeleton_;
-  std::optional<bool> has_tcx_;
+  Pins* const pins_;
+  bool has_tcx_ = true;  // until the kernel says otherwise
 };
+
+// Gives the programs the pinned map of an earlier process instead of a new one,
+// if it is of the same kind, room and layout.
+template <typename K, typename V>
+void Reuse(bpf_map* map, const Pins& pins) {
+  const UniqueFd pinned = Pins::Get(pins.MapPath(bpf_map__name(map)));
+  bpf_map_info info = {};
+  __u32 bytes = sizeof(info);
+  if (pinned.get() < 0 ||
+      bpf_obj_get_info_by_fd(pinned.get(), &info, &bytes) != 0)
+    return;
+  if (info.type != bpf_map__type(map) ||
+      info.max_entries != bpf_map__max_entries(map) ||
+      !abi::CheckMapLayout(pinned.get(), abi::ShapeOf<K>(), abi::ShapeOf<V>())
+           .ok()) {
+    return;
+  }
+  bpf_map__reuse_fd(map, pinned.get());
+}
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ProgramSet>> ProgramSet::Load(
-    const DatapathOptions& options) {
+    const DatapathOptions& options, Pins* pins) {
   const LibbpfLog log;
   endpoint* skeleton = endpoint::open();
   if (skeleton == nullptr) return LoadError(errno);
-  auto programs = std::make_unique<LoadedPrograms>(skeleton);
+  auto programs = std::make_unique<LoadedPrograms>(skeleton, pins);
   skeleton->rodata_config->cc_config_data = ConfigOf(options);
   const DatapathCapacity& capacity = options.capacity;
   bpf_map__set_max_entries(skeleton->maps.cc_conntrack, capacity.connections);
@@ -234,6 +338,11 @@ absl::StatusOr<std::unique_ptr<ProgramSet>> ProgramSet::Load(
   bpf_map__set_max_entries(skeleton->maps.cc_classes, capacity.classes);
   bpf_map__set_max_entries(skeleton->maps.cc_cells, capacity.cells);
   bpf_map__set_max_entries(skeleton->maps.cc_events, capacity.event_bytes);
+  if (pins != nullptr) {
+    Reuse<cc_ct_key, cc_ct>(skeleton->maps.cc_conntrack, *pins);
+    Reuse<cc_fragment_key, cc_fragment>(skeleton->maps.cc_fragments, *pins);
+    Reuse<uint32_t, cc_metric>(skeleton->maps.cc_metrics, *pins);
+  }
   if (const int error = endpoint::load(skeleton); error != 0)
     return LoadError(-error);
   return programs;

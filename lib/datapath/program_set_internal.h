@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "ciliumcore/base/unique_fd.h"
 #include "ciliumcore/datapath/options.h"
+#include "lib/datapath/pins_internal.h"
 
 namespace ciliumcore::internal {
 
@@ -21,19 +22,32 @@ namespace ciliumcore::internal {
 class Attachment {
  public:
   virtual ~Attachment() = default;
+
+  // Puts our programs in place of those of an earlier process, in one step
+  // each, if the links are such a process's. Otherwise does nothing.
+  virtual absl::Status TakeOver() { return absl::OkStatus(); }
+
+  // Closing leaves pinned links attached; this ends them too.
+  virtual void Unpin() {}
 };
 
 class ProgramSet {
  public:
-  // Loads the programs with maps and configuration as `options` say.
+  // Loads the programs with maps and configuration as `options` say. With
+  // `pins` (which outlive the programs), connections and counters of an earlier
+  // process go on, and links are pinned.
   static absl::StatusOr<std::unique_ptr<ProgramSet>> Load(
-      const DatapathOptions& options);
+      const DatapathOptions& options, Pins* pins);
   virtual ~ProgramSet() = default;
 
   // A new descriptor of the map of that name.
   virtual absl::StatusOr<UniqueFd> MapFd(const char* name) const = 0;
 
-  // Attaches to an interface of the calling thread's namespace.
+  // Pins every map, in place of those of an earlier process.
+  virtual absl::Status PinMaps() = 0;
+
+  // Attaches to an interface of the calling thread's namespace, or finds the
+  // links that an earlier process left there.
   virtual absl::StatusOr<std::unique_ptr<Attachment>> Attach(
       const std::string& name, uint32_t ifindex) = 0;
 };

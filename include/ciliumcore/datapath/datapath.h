@@ -95,13 +95,19 @@ struct Counter {
 // for flows(). With Lifetime::kProcess the destructor detaches everything.
 class Datapath {
  public:
-  // Loads the programs.
+  // Loads the programs. With Lifetime::kPinned, what an earlier process of the
+  // instance pinned goes on judging by its state until the first Commit, which
+  // puts the new programs in its place; connections stay known.
   //
   // PermissionDenied: without CAP_BPF and CAP_NET_ADMIN. FailedPrecondition:
   // `bpffs` is no bpf file system, or another process writes this instance (its
   // pid is in the message). Unimplemented: the kernel lacks a feature; the
   // message says which and since when kernels have it.
   static absl::StatusOr<Datapath> Open(const DatapathOptions& options = {});
+
+  // Ends what an instance of Lifetime::kPinned left: detaches its programs and
+  // removes its pins. FailedPrecondition as Open.
+  static absl::Status Remove(const DatapathOptions& options);
 
   Datapath(Datapath&&) noexcept;
   Datapath& operator=(Datapath&&) noexcept;

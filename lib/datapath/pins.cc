@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/datapath/pins_internal.h"
+
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+
+namespace ciliumcore::internal {
+namespace {
+
+absl::Status MakeDirectory(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST)
+    return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, path);
+}
+
+// Who holds the lock on the open file, as /proc/locks tells.
+std::string HolderOf(int fd) {
+  struct stat status = {};
+  if (fstat(fd, &status) != 0) return "another process";
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    const std::vector<std::string> words =
+        absl::StrSplit(line, ' ', absl::SkipEmpty());
+    // "1: FLOCK  ADVISORY  WRITE 4711 00:1b:12 0 EOF"
+    if (words.size() < 6 || words[1] != "FLOCK") continue;
+    const std::vector<std::string> device_inode = absl::StrSplit(words[5], ':');
+    if (device_inode.size() == 3 &&
+        device_inode[2] == absl::StrCat(status.st_ino)) {
+      return absl::StrCat("process ", words[4]);
+    }
+  }
+  return "another process";
+}
+
+void RemoveFiles(const std::string& directory) {
+  DIR* open_directory = opendir(directory.c_str());
+  if (open_directory == nullptr) return;
+  while (const dirent* entry = readdir(open_directory)) {
+    if (entry->d_name[0] != '.')
+      Pins::Remove(absl::StrCat(directory, "/", entry->d_name));
+  }
+  closedir(open_directory);
+  rmdir(directory.c_str());
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Pins>> Pins::Open(const std::string& bpffs,
+                                                 const std::string& name) {
+  struct statfs status = {};
+  if (statfs(bpffs.c_str(), &status) != 0)
+    return absl::ErrnoToStatus(errno, bpffs);
+  if (static_cast<unsigned long>(status.f_type) != BPF_FS_MAGIC) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        bpffs, ": expected a bpf file system; mount one: mount -t bpf bpf ",
+        bpffs));
+  }
+  const std::string directory = absl::StrCat(bpffs, "/ciliumcore/", name);
+  for (const std::string& path : {absl::StrCat(bpffs, "/ciliumcore"), directory,
+                                  directory + "/maps", directory + "/links"}) {
+    if (absl::Status made = MakeDirectory(path); !made.ok()) return made;
+  }
+  UniqueFd lock(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (lock.get() < 0) return absl::ErrnoToStatus(errno, directory);
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "instance ", name, ": ", HolderOf(lock.get()), " writes it"));
+  }
+  return std::unique_ptr<Pins>(new Pins(directory, std::move(lock)));
+}
+
+// A bpffs takes no dots; interfaces do.
+std::string Pins::LinkPath(const std::string& interface,
+                           const char* program) const {
+  return absl::StrCat(
+      directory_, "/links/", program, ":",
+      absl::StrReplaceAll(interface, {{"%", "%25"}, {".", "%2e"}}));
+}
+
+UniqueFd Pins::Get(const std::string& path) {
+  return UniqueFd(bpf_obj_get(path.c_str()));
+}
+
+// A reader finds the old or the new, never nothing.
+absl::Status Pins::Replace(int fd, const std::string& path) {
+  const std::string fresh = path + "+new";
+  unlink(fresh.c_str());
+  if (bpf_obj_pin(fd, fresh.c_str()) != 0)
+    return absl::ErrnoToStatus(errno, fresh);
+  if (rename(fresh.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  const int error = errno;
+  unlink(fresh.c_str());
+  return absl::ErrnoToStatus(error, path);
+}
+
+void Pins::Remove(const std::string& path) { unlink(path.c_str()); }
+
+void Pins::RemoveAll() {
+  RemoveFiles(directory_ + "/links");  // detaches
+  RemoveFiles(directory_ + "/maps");
+  rmdir(directory_.c_str());
+}
+
+}  // namespace ciliumcore::internal
