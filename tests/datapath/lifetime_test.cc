@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What outlives a process, who may write, and what is refused.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "ciliumcore/datapath/datapath.h"
+#include "ciliumcore/identity/allocator.h"
+#include "tests/support/private_bpffs.h"
+#include "tests/support/require_bpf.h"
+#include "tests/support/test_node.h"
+
+namespace ciliumcore {
+namespace {
+
+using testing::PrivateBpffs;
+using testing::TestNode;
+using testing::TestSocket;
+
+IpAddress Ip(const char* text) { return *IpAddress::Parse(text); }
+
+constexpr PortProtocol kPort = {.protocol = Protocol::kTcp, .port = 5432};
+
+class LifetimeTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    testing::RequireBpf();
+    if (IsSkipped()) return;
+    bpffs_.emplace();
+    node_.emplace();
+    node_->AddPod("web", "10.0.1.1");
+    node_->AddPod("db", "10.0.1.2");
+    listener_ = TestSocket::Listen(node_->netns("db"), Ip("10.0.1.2"), kPort);
+  }
+
+  DatapathOptions Options() {
+    DatapathOptions options;
+    options.name = "test";
+    options.lifetime = Lifetime::kPinned;
+    options.bpffs = bpffs_->root();
+    options.capacity = {
+        .connections = 4096, .addresses = 1024, .prefixes = 1024};
+    return options;
+  }
+
+  // A datapath that lets web reach db, if `allowed`.
+  absl::StatusOr<Datapath> OpenWithPolicy(bool allowed) {
+    absl::StatusOr<Datapath> datapath = Datapath::Open(Options());
+    if (!datapath.ok()) return datapath;
+    NetworkPolicy policy;
+    policy.ns = "default";
+    policy.name = "db";
+    policy.pod_selector.match_labels = {{"app", "db"}};
+    if (allowed) policy.ingress.emplace_back();
+    Transaction change = datapath->Begin();
+    change.AttachEndpoint(Endpoint("web", "10.0.1.1"))
+        .AttachEndpoint(Endpoint("db", "10.0.1.2"))
+        .SetPolicies({policy});
+    if (absl::Status done = change.Commit(); !done.ok()) return done;
+    return datapath;
+  }
+
+  EndpointOptions Endpoint(const std::string& app, const char* address) {
+    EndpointOptions endpoint;
+    endpoint.interface = "veth-" + app;
+    endpoint.addresses = {Ip(address)};
+    endpoint.identity = identities_.Allocate({{"app", app}});
+    return endpoint;
+  }
+
+  TestSocket Connect() {
+    return TestSocket::Connect(node_->netns("web"), Ip("10.0.1.1"),
+                               Ip("10.0.1.2"), kPort);
+  }
+
+  std::optional<PrivateBpffs> bpffs_;
+  std::optional<TestNode> node_;
+  IdentityAllocator identities_;
+  TestSocket listener_;
+};
+
+TEST_F(LifetimeTest, APinnedDatapathJudgesWithoutItsProcess) {
+  {
+    const auto datapath = OpenWithPolicy(false);
+    ASSERT_TRUE(datapath.ok()) << datapath.status();
+  }
+  EXPECT_FALSE(Connect().connected());
+  ASSERT_TRUE(Datapath::Remove(Options()).ok());
+  // nobody denies any more: programs of another instance alone decide
+  DatapathOptions other = Options();
+  other.lifetime = Lifetime::kProcess;
+  auto datapath = Datapath::Open(other);
+  ASSERT_TRUE(datapath.ok()) << datapath.status();
+  Transaction change = datapath->Begin();
+  change.AttachEndpoint(Endpoint("web", "10.0.1.1"))
+      .AttachEndpoint(Endpoint("db", "10.0.1.2"));
+  ASSERT_TRUE(change.Commit().ok());
+  EXPECT_TRUE(Connect().connected());
+}
+
+TEST_F(LifetimeTest, ANewProcessTakesOverUnderAnOpenConnection) {
+  TestSocket client, server;
+  {
+    const auto datapath = OpenWithPolicy(true);
+    ASSERT_TRUE(datapath.ok()) << datapath.status();
+    client = Connect();
+    ASSERT_TRUE(client.connected());
+    server = listener_.Accept();
+    ASSERT_TRUE(client.Reaches(server, "first"));
+  }
+  ASSERT_TRUE(client.Reaches(server, "nobody is there"));
+  const auto datapath = OpenWithPolicy(true);
+  ASSERT_TRUE(datapath.ok()) << datapath.status();
+  EXPECT_TRUE(client.Reaches(server, "second"));
+  EXPECT_TRUE(server.Reaches(client, "reply"));
+}
+
+TEST_F(LifetimeTest, ANewProcessRevokesWhatTheOldOneAllowed) {
+  TestSocket client, server;
+  {
+    const auto datapath = OpenWithPolicy(true);
+    ASSERT_TRUE(datapath.ok()) << datapath.status();
+    client = Connect();
+    server = listener_.Accept();
+    ASSERT_TRUE(client.Reaches(server, "first"));
+  }
+  const auto datapath = OpenWithPolicy(false);
+  ASSERT_TRUE(datapath.ok()) << datapath.status();
+  EXPECT_FALSE(client.Reaches(server, "second"));
+}
+
+TEST_F(LifetimeTest, ASecondWriterIsRefusedAndToldThePid) {
+  const auto first = Datapath::Open(Options());
+  ASSERT_TRUE(first.ok()) << first.status();
+  const auto second = Datapath::Open(Options());
+  EXPECT_EQ(second.status(),
+            absl::FailedPreconditionError(absl::StrCat(
+                "instance test: process ", getpid(), " writes it")));
+  EXPECT_FALSE(Datapath::Remove(Options()).ok());
+}
+
+TEST_F(LifetimeTest, ADirectoryThatIsNoBpffsIsRefused) {
+  DatapathOptions options = Options();
+  options.bpffs = "/tmp";
+  const auto datapath = Datapath::Open(options);
+  EXPECT_EQ(datapath.status(),
+            absl::FailedPreconditionError(
+                "/tmp: expected a bpf file system; mount one: "
+                "mount -t bpf bpf /tmp"));
+}
+
+TEST_F(LifetimeTest, AFullMapChangesNothing) {
+  DatapathOptions options = Options();
+  options.lifetime = Lifetime::kProcess;
+  options.capacity.addresses = 8;
+  auto datapath = Datapath::Open(options);
+  ASSERT_TRUE(datapath.ok()) << datapath.status();
+  Transaction attach = datapath->Begin();
+  attach.AttachEndpoint(Endpoint("web", "10.0.1.1"))
+      .AttachEndpoint(Endpoint("db", "10.0.1.2"));
+  ASSERT_TRUE(attach.Commit().ok());
+  const uint32_t generation = datapath->generation();
+  Transaction change = datapath->Begin();
+  for (int i = 0; i < 32; ++i) {
+    RemoteOptions remote;
+    remote.addresses = {Ip(absl::StrCat("10.9.0.", i).c_str())};
+    remote.identity =
+        identities_.Allocate({{"app", absl::StrCat("remote-", i)}});
+    change.UpsertRemote(remote);
+  }
+  const absl::Status done = change.Commit();
+  EXPECT_TRUE(absl::IsResourceExhausted(done)) << done;
+  EXPECT_TRUE(absl::StrContains(done.message(), "cc_addrs")) << done;
+  EXPECT_EQ(datapath->generation(), generation);
+  EXPECT_TRUE(Connect().connected());
+  // and there is room for what fits
+  RemoteOptions one;
+  one.addresses = {Ip("10.9.1.1")};
+  one.identity = identities_.Allocate({{"app", "one"}});
+  Transaction small = datapath->Begin();
+  small.UpsertRemote(one);
+  const absl::Status fits = small.Commit();
+  EXPECT_TRUE(fits.ok()) << fits;
+}
+
+TEST_F(LifetimeTest, TwoEndpointsOfOneAddressAreRefused) {
+  DatapathOptions options = Options();
+  options.lifetime = Lifetime::kProcess;
+  auto datapath = Datapath::Open(options);
+  ASSERT_TRUE(datapath.ok()) << datapath.status();
+  Transaction change = datapath->Begin();
+  change.AttachEndpoint(Endpoint("web", "10.0.1.1"))
+      .AttachEndpoint(Endpoint("db", "10.0.1.1"));
+  EXPECT_EQ(change.Commit(),
+            absl::InvalidArgumentError(
+                "address 10.0.1.1: belongs to two, one is endpoint veth-db"));
+}
+
+}  // namespace
+}  // namespace ciliumcore
