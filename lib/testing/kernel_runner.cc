@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 
 #include <cerrno>
@@ -100,6 +101,14 @@ class KernelRunner : public ProgramRunner {
     const int error = bpf_map_lookup_elem(bpf_map__fd(map), key, value.data());
     if (error != 0) return absl::ErrnoToStatus(-error, name);
     return Total(map, value.data());
+  }
+
+  absl::StatusOr<UniqueFd> MapFd(absl::string_view name) override {
+    const bpf_map* map = Find(name);
+    if (map == nullptr) return NoMap(name);
+    UniqueFd fd(fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 0));
+    if (!fd.valid()) return absl::ErrnoToStatus(errno, name);
+    return fd;
   }
 
   absl::Status EraseBytes(absl::string_view name, const void* key) override {

@@ -80,6 +80,11 @@ class NativeRunner : public ProgramRunner {
     return std::string(static_cast<const char*>(value), map->value_size());
   }
 
+  absl::StatusOr<UniqueFd> MapFd(absl::string_view name) override {
+    return absl::UnimplementedError(
+        absl::StrCat("map ", name, " is in this process"));
+  }
+
   absl::Status EraseBytes(absl::string_view name, const void* key) override {
     native::Map* map = Find(name);
     if (map == nullptr) return NoMap(name);

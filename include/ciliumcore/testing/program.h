@@ -23,6 +23,7 @@
 #include "absl/types/span.h"
 #include "ciliumcore/abi/config.h"
 #include "ciliumcore/abi/event.h"
+#include "ciliumcore/base/unique_fd.h"
 
 namespace ciliumcore::testing {
 
@@ -119,6 +120,9 @@ class ProgramRunner {
   // All entries; of arrays, those that are not zero. Cost: the map's capacity.
   virtual absl::StatusOr<std::map<std::string, std::string>> Dump(
       absl::string_view map) = 0;
+  // A descriptor of the kernel's map, to write it by other means.
+  // Unimplemented natively.
+  virtual absl::StatusOr<UniqueFd> MapFd(absl::string_view map) = 0;
   // Removes or zeroes the entries that Dump returns.
   absl::Status Clear(absl::string_view map);
 
