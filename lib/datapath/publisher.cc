@@ -61,6 +61,9 @@ absl::Status Publisher::Stage(const DesiredState& desired, uint32_t next,
     CC_ASSIGN_OR_RETURN(const uint16_t where, WhereOf(address, slots));
     places.SetAddress(address.address, {.peer = address.peer, .where = where});
   }
+  // In the trie, the IPv4 addresses lie inside of ::/0 and a few more: without
+  // a prefix of their own they would be taken for part of an IPv6 block.
+  places.SetPrefix(IpPrefix::Of(IpAddress::FromV4(0), 0), PlaceValue());
   for (const DesiredPrefix& prefix : desired.prefixes) {
     places.SetPrefix(prefix.prefix, {.peer = prefix.peer, .where = CC_REMOTE});
   }
