@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <optional>
 
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
@@ -31,23 +30,32 @@ bool IsPaged(uint32_t protocol) {
                      });
 }
 
-// Protocols without ports share one interval, or the pages cannot say it.
+// True if the two intervals hold the same verdicts for every class.
+bool AreAlike(const CompiledTable& table, size_t a, size_t b) {
+  for (uint32_t cls = 0; cls < table.class_count; ++cls) {
+    const size_t row = cls * table.intervals();
+    if (table.cells[row + a] != table.cells[row + b]) return false;
+  }
+  return true;
+}
+
+// Protocols without pages share one interval. They lie between those that have
+// them, in intervals of their own, which must say the same.
 absl::StatusOr<uint32_t> IntervalOfOthers(const CompiledTable& table) {
-  std::optional<size_t> interval;
+  const size_t shared = table.IntervalOf(0);
   for (uint32_t protocol = 0; protocol < 256; ++protocol) {
     if (IsPaged(protocol)) continue;
-    const size_t first = table.IntervalOf(protocol << 16);
     const size_t last = table.IntervalOf(protocol << 16 | 0xffff);
-    if (first != last || (interval.has_value() && *interval != first)) {
+    for (size_t at = table.IntervalOf(protocol << 16); at <= last; ++at) {
+      if (AreAlike(table, at, shared)) continue;
       return absl::ResourceExhaustedError(
           absl::StrCat("verdict table with ", table.intervals(),
                        " port intervals: only ", CC_INLINE_BOUNDS,
                        " are possible when protocols other than TCP, UDP, SCTP "
                        "and ICMP differ"));
     }
-    interval = first;
   }
-  return static_cast<uint32_t>(*interval);
+  return static_cast<uint32_t>(shared);
 }
 
 }  // namespace
