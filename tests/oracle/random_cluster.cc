@@ -190,6 +190,11 @@ PolicyEndpoint RandomCluster::Pod(const PolicyInput& input) {
   return taken.endpoints.back();
 }
 
+void RandomCluster::AddPod(PolicyInput& input) {
+  input.endpoints.push_back(Pod(input));
+  pods_.push_back(pods_made_++);
+}
+
 PortRule RandomCluster::Port() {
   PortRule port;
   port.protocol = OneOf(Transports());
@@ -271,7 +276,7 @@ PolicyInput RandomCluster::Make() {
   if (Chance(50)) input.host_addresses.push_back(FreeAddress(input));
   if (Chance(70)) input.remote_node_addresses.push_back(FreeAddress(input));
   for (uint32_t pods = 2 + Below(8); pods > 0; --pods) {
-    input.endpoints.push_back(Pod(input));
+    AddPod(input);
   }
   for (uint32_t policies = 2 + Below(7); policies > 0; --policies) {
     input.policies.push_back(Policy(input));
@@ -291,13 +296,13 @@ void RandomCluster::Change(PolicyInput& input) {
     };
     switch (Below(9)) {
       case 0:
-        if (input.endpoints.size() < 12) input.endpoints.push_back(Pod(input));
+        if (input.endpoints.size() < 12) AddPod(input);
         break;
       case 1:
         if (input.endpoints.size() > 2) {
-          input.endpoints.erase(
-              input.endpoints.begin() +
-              Below(static_cast<uint32_t>(input.endpoints.size())));
+          const auto gone = Below(static_cast<uint32_t>(pods_.size()));
+          input.endpoints.erase(input.endpoints.begin() + gone);
+          pods_.erase(pods_.begin() + gone);
         }
         break;
       case 2: {

@@ -33,6 +33,9 @@ class RandomCluster {
   // A cluster with nodes, namespaces, pods and policies.
   PolicyInput Make();
 
+  // Of each pod that Make or Change left, a number that stays with it.
+  const std::vector<uint32_t>& pods() const { return pods_; }
+
   // Changes one thing, or a few: a pod comes, goes, moves or is labelled anew;
   // a policy comes, goes or is written anew; a namespace is labelled anew.
   void Change(PolicyInput& input);
@@ -63,6 +66,7 @@ class RandomCluster {
   IpAddress FreeAddress(const PolicyInput& input);
   IpPrefix Prefix(const IpAddress& around);
   PolicyEndpoint Pod(const PolicyInput& input);
+  void AddPod(PolicyInput& input);
   void SetIdentity(PolicyEndpoint& pod);
   PortRule Port();
   PeerRule Peer();
@@ -71,6 +75,8 @@ class RandomCluster {
 
   std::mt19937_64 random_;
   std::map<std::pair<std::string, Labels>, uint32_t> identities_;
+  std::vector<uint32_t> pods_;
+  uint32_t pods_made_ = 0;
   uint32_t policies_made_ = 0;
 };
 
