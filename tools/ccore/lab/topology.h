@@ -8,13 +8,15 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "ciliumcore/base/ip.h"
+#include "ciliumcore/net/netlink.h"
+#include "ciliumcore/net/netns.h"
 #include "ciliumcore/policy/compiled_cluster.h"
 #include "ciliumcore/policy/matrix.h"
-#include "tools/ccore/lab/netns.h"
 
 namespace ciliumcore::ccore {
 
@@ -35,18 +37,20 @@ class Lab {
   static absl::StatusOr<Lab> Create(const CompiledCluster& cluster,
                                     const std::vector<AddressRange>& ranges);
 
-  const Netns& node() const { return node_; }
+  const NetNs& node() const { return node_; }
   const std::vector<LabHost>& hosts() const { return hosts_; }
 
  private:
-  explicit Lab(Netns node) : node_(std::move(node)) {}
-  absl::Status AddNodeBasics();
-  absl::Status AddPod(uint32_t index, const Pod& pod);
-  absl::Status AddWorld(const std::vector<AddressRange>& ranges,
-                        const std::set<IpAddress>& taken);
+  Lab(NetNs node, Netlink links)
+      : node_(std::move(node)), links_(std::move(links)) {}
 
-  Netns node_;
-  std::vector<Netns> others_;
+  absl::Status AddPod(uint32_t index, const Pod& pod);
+  absl::Status AddHostPod(uint32_t index, const Pod& pod);
+  absl::Status AddWorld(const std::vector<AddressRange>& ranges);
+
+  NetNs node_;
+  Netlink links_;  // of the node
+  std::vector<NetNs> others_;
   std::vector<LabHost> hosts_;
 };
 
