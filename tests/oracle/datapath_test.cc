@@ -9,9 +9,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "ciliumcore/abi/event.h"
-#include "ciliumcore/abi/reason.h"
 #include "gtest/gtest.h"
+#include "tests/oracle/packet_judgement.h"
 #include "tests/oracle/published_node.h"
 #include "tests/oracle/random_cluster.h"
 #include "tests/oracle/reproduction.h"
@@ -22,93 +21,7 @@
 namespace ciliumcore::testing {
 namespace {
 
-using Step = PublishedNode::Step;
-
-// The judgement of one side that an event tells, against the expected one.
-std::string DifferenceOfSide(const char* side, const CompiledPolicy& compiled,
-                             uint32_t rule_set,
-                             const std::optional<Judgement>& expected) {
-  const RuleSet* told = compiled.FindRuleSet(rule_set);
-  if (!expected.has_value()) {
-    return rule_set == 0 ? ""
-                         : absl::StrCat(side, ": was judged, needlessly\n");
-  }
-  if (told != nullptr && *told == expected->why) return "";
-  return absl::StrCat(side, ": expected ", Describe(*expected), "\n", side,
-                      ": the event tells ", rule_set, ", ",
-                      told == nullptr ? "which is nothing" : told->ToString(),
-                      "\n");
-}
-
-// How the node's treatment of a new connection differs from what the oracle
-// says, in the packet's fate, in the event or in its reply's fate.
-std::string Difference(const PolicyInput& input, const CompiledPolicy& compiled,
-                       PublishedNode& node, const Connection& connection) {
-  const Flow& flow = connection.flow;
-  const auto& [protocol, port] = flow.target;
-  const PublishedNode::Crossing crossing = *node.CrossingOf(flow);
-  const Oracle oracle(input);
-  std::optional<Judgement> egress, ingress;
-  bool is_allowed = true;
-  if (crossing.judges_egress) {
-    egress = oracle.Egress(flow.source, flow.destination, protocol, port);
-    is_allowed = egress->allowed;
-  }
-  if (crossing.judges_ingress && is_allowed) {
-    ingress = oracle.Ingress(flow.source, flow.destination, protocol, port);
-    is_allowed = ingress->allowed;
-  }
-
-  const absl::StatusOr<ProgramOutput> output =
-      node.Send(connection, Step::kOpen);
-  if (!output.ok()) return output.status().ToString();
-  if ((output->action != Action::kDrop) != is_allowed) {
-    return absl::StrCat("the packet was ", is_allowed ? "dropped" : "let pass",
-                        "\n", egress ? Describe(*egress) : "", "\n",
-                        ingress ? Describe(*ingress) : "", "\n");
-  }
-  if (output->events.size() != 1) {
-    return absl::StrCat(output->events.size(), " events instead of one\n");
-  }
-  const cc_event& event = output->events[0];
-  std::string difference;
-  if (event.kind != (is_allowed ? CC_EVENT_NEW : CC_EVENT_DROP) ||
-      event.reason !=
-          (is_allowed ? CC_REASON_FORWARDED : CC_REASON_POLICY_DENIED)) {
-    absl::StrAppend(&difference, "the event is ", event.kind, " for reason ",
-                    event.reason, "\n");
-  }
-  difference +=
-      DifferenceOfSide("egress", compiled, event.rule_set[CC_EGRESS], egress);
-  difference += DifferenceOfSide("ingress", compiled,
-                                 event.rule_set[CC_INGRESS], ingress);
-  if (!is_allowed) return difference;
-
-  for (Step step : {Step::kReply, Step::kContinue}) {
-    const absl::StatusOr<ProgramOutput> next = node.Send(connection, step);
-    if (!next.ok()) return next.status().ToString();
-    if (next->action == Action::kDrop || !next->events.empty()) {
-      absl::StrAppend(&difference, "the connection's ",
-                      step == Step::kReply ? "reply" : "next packet",
-                      " was not just let pass\n");
-    }
-  }
-  return difference;
-}
-
-// Compiles and publishes `input`, or says what prevents it.
-absl::StatusOr<CompiledPolicy> Publish(const PolicyInput& input,
-                                       const std::vector<uint32_t>& pods,
-                                       PublishedNode& node, PeerRegistry& peers,
-                                       RuleSetTable& rule_sets) {
-  absl::StatusOr<CompiledPolicy> compiled = Compile(input, peers, rule_sets);
-  if (!compiled.ok()) return compiled;
-  absl::Status published = node.Publish(input, pods, *compiled);
-  if (!published.ok()) return published;
-  return compiled;
-}
-
-// The same on a node of its own, to be asked again and again.
+// The difference on a node of its own, to be asked again and again.
 std::string PublishAndCompare(const PolicyInput& input, const Flow& flow) {
   PeerRegistry peers;
   RuleSetTable rule_sets;

@@ -155,11 +155,29 @@ absl::StatusOr<std::unique_ptr<PublishedNode>> PublishedNode::InKernel() {
 absl::Status PublishedNode::Publish(const PolicyInput& input,
                                     const std::vector<uint32_t>& pods,
                                     const CompiledPolicy& compiled) {
+  return Publish(input, pods, compiled, absl::OkStatus());
+}
+
+absl::Status PublishedNode::PublishInVain(const PolicyInput& input,
+                                          const std::vector<uint32_t>& pods,
+                                          const CompiledPolicy& compiled) {
+  const absl::Status told = absl::CancelledError("as planned");
+  const absl::Status found = Publish(input, pods, compiled, told);
+  return found == told ? absl::OkStatus()
+                       : absl::InternalError(absl::StrCat("was to fail, but: ",
+                                                          found.ToString()));
+}
+
+absl::Status PublishedNode::Publish(const PolicyInput& input,
+                                    const std::vector<uint32_t>& pods,
+                                    const CompiledPolicy& compiled,
+                                    const absl::Status& attached) {
   DesiredState desired;
   desired.tables = compiled.tables;
   std::map<uint32_t, uint32_t> place_of_endpoint;
   std::map<std::string, uint32_t> interfaces;
-  interface_of_endpoint_.assign(input.endpoints.size(), 0);
+  std::vector<uint32_t> interface_of_endpoint(input.endpoints.size(), 0);
+  std::deque<uint32_t> free = free_;
   for (uint32_t i = 0; i < input.endpoints.size(); ++i) {
     const PolicyEndpoint& pod = input.endpoints[i];
     if (!MayBeEndpoint(pod) || pods[i] % 3 == 2) continue;
@@ -169,11 +187,11 @@ absl::Status PublishedNode::Publish(const PolicyInput& input,
     if (known != interfaces_.end()) {
       interface = known->second;
     } else {
-      interface = free_.front();
-      free_.pop_front();
+      interface = free.front();
+      free.pop_front();
     }
     interfaces[name] = interface;
-    interface_of_endpoint_[i] = interface;
+    interface_of_endpoint[i] = interface;
     place_of_endpoint[i] = static_cast<uint32_t>(desired.endpoints.size());
     internal::DesiredEndpoint endpoint = {.name = name,
                                           .ifindex = interface,
@@ -197,9 +215,8 @@ absl::Status PublishedNode::Publish(const PolicyInput& input,
     desired.endpoints.push_back(std::move(endpoint));
   }
   for (const auto& [name, interface] : interfaces_) {
-    if (!interfaces.contains(name)) free_.push_back(interface);
+    if (!interfaces.contains(name)) free.push_back(interface);
   }
-  interfaces_ = std::move(interfaces);
   for (const AddressPeer& address : compiled.addresses) {
     const auto at = place_of_endpoint.find(address.endpoint);
     desired.addresses.push_back(
@@ -213,8 +230,27 @@ absl::Status PublishedNode::Publish(const PolicyInput& input,
   for (const PrefixPeer& prefix : compiled.prefixes) {
     desired.prefixes.push_back({.prefix = prefix.prefix, .peer = prefix.peer});
   }
-  CC_RETURN_IF_ERROR(publisher_.Publish(desired).status());
-  return is_mirrored_ ? Mirror() : absl::OkStatus();
+  const absl::Status published =
+      publisher_.Publish(desired, [&] { return attached; }).status();
+  if (is_mirrored_) CC_RETURN_IF_ERROR(Mirror());
+  CC_RETURN_IF_ERROR(published);
+  interface_of_endpoint_ = std::move(interface_of_endpoint);
+  interfaces_ = std::move(interfaces);
+  free_ = std::move(free);
+  return absl::OkStatus();
+}
+
+size_t PublishedNode::entries() {
+  const PublishedMaps& maps = publisher_.maps();
+  size_t entries = 0;
+  const auto count = [&](const auto& map) {
+    map.ForEach([&](const auto&, const auto&) { ++entries; }).IgnoreError();
+  };
+  count(maps.ifindex_far);
+  count(maps.addresses);
+  count(maps.prefixes);
+  count(maps.classes);
+  return entries;
 }
 
 template <typename Array>

@@ -49,6 +49,14 @@ class PublishedNode {
   absl::Status Publish(const PolicyInput& input,
                        const std::vector<uint32_t>& pods,
                        const CompiledPolicy& compiled);
+  // The same, but the change fails when all of it is prepared.
+  absl::Status PublishInVain(const PolicyInput& input,
+                             const std::vector<uint32_t>& pods,
+                             const CompiledPolicy& compiled);
+
+  // Entries of the hashes and tries that the publisher writes; without any
+  // pod or policy there is the root of IPv4 alone.
+  size_t entries();
 
   // Which sides of a flow this node judges, and where.
   struct Crossing {
@@ -77,6 +85,10 @@ class PublishedNode {
 
   // The interface of a pod that is on this node, else 0.
   uint32_t InterfaceOf(uint32_t endpoint) const;
+  absl::Status Publish(const PolicyInput& input,
+                       const std::vector<uint32_t>& pods,
+                       const CompiledPolicy& compiled,
+                       const absl::Status& attached);
   absl::Status Mirror();
   template <typename Array>
   absl::Status MirrorArray(const char* name, const Array& array);
