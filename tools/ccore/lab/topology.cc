@@ -19,6 +19,11 @@ constexpr char kPodGateway6[] = "fe80::1";
 constexpr char kWorldGateway[] = "169.254.2.1";
 constexpr char kWorldGateway6[] = "fe80::2";
 
+// The world, to the node: the one neighbour behind which all of its addresses
+// are. Neighbours are few (1,024 in the whole kernel), addresses may be many.
+constexpr char kWorldRouter[] = "169.254.2.2";
+constexpr char kWorldRouter6[] = "fe80::3";
+
 #define LAB_RETURN_IF_ERROR(expr)                                     \
   do {                                                                \
     if (absl::Status status_ = (expr); !status_.ok()) return status_; \
@@ -187,11 +192,16 @@ absl::Status Lab::AddWorld(const std::vector<AddressRange>& ranges) {
   LAB_RETURN_IF_ERROR(links->SetUp("eth0"));
   LAB_RETURN_IF_ERROR(links_.AddAddress("world", Ip(kWorldGateway)));
   LAB_RETURN_IF_ERROR(links_.AddAddress("world", Ip(kWorldGateway6)));
+  LAB_RETURN_IF_ERROR(links->AddAddress("eth0", Ip(kWorldRouter)));
+  LAB_RETURN_IF_ERROR(links->AddAddress("eth0", Ip(kWorldRouter6)));
   for (const AddressRange& range : ranges) {
     const std::optional<IpAddress> address = Representative(range, taken);
     if (!address.has_value()) continue;
-    LAB_RETURN_IF_ERROR(
-        links_.AddRoute({.destination = Alone(*address), .link = "world"}));
+    LAB_RETURN_IF_ERROR(links_.AddRoute(
+        {.destination = Alone(*address),
+         .link = "world",
+         .gateway = Ip(address->is_v4() ? kWorldRouter : kWorldRouter6),
+         .is_onlink = true}));
     LAB_RETURN_IF_ERROR(AddAddressAndDefaultRoute(
         *links, *address,
         Ip(address->is_v4() ? kWorldGateway : kWorldGateway6)));
