@@ -11,9 +11,9 @@ namespace ciliumcore {
 using internal::DatapathState;
 using internal::Intent;
 
-Transaction::Transaction(std::shared_ptr<DatapathState> state)
+Transaction::Transaction(std::shared_ptr<internal::Committer> target)
     : state_(std::make_unique<internal::TransactionState>()) {
-  state_->datapath = std::move(state);
+  state_->target = std::move(target);
 }
 Transaction::Transaction(Transaction&&) noexcept = default;
 Transaction& Transaction::operator=(Transaction&&) noexcept = default;
@@ -75,7 +75,7 @@ Transaction& Transaction::SetNamespaces(std::vector<Namespace> namespaces) {
 }
 
 absl::StatusOr<uint32_t> Transaction::CommitGeneration() {
-  absl::StatusOr<uint32_t> generation = state_->datapath->Commit(state_->edits);
+  absl::StatusOr<uint32_t> generation = state_->target->Commit(state_->edits);
   if (generation.ok()) state_->edits.clear();
   return generation;
 }

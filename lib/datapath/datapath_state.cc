@@ -15,9 +15,6 @@
 namespace ciliumcore::internal {
 namespace {
 
-// Policies kept for events that come after their end.
-constexpr size_t kPoliciesKept = 16;
-
 absl::Status ValidateOptions(const DatapathOptions& options) {
   const std::string& name = options.name;
   const bool readable = std::all_of(name.begin(), name.end(), [](char c) {
@@ -34,18 +31,6 @@ absl::Status ValidateOptions(const DatapathOptions& options) {
         bytes));
   }
   return absl::OkStatus();
-}
-
-// "shop/app=web,tier=front": of the labels of Kubernetes, those of the pod.
-std::string ShortName(const Labels& labels) {
-  std::string name = absl::StrCat(PodNamespaceOf(labels).name, "/");
-  absl::string_view separator;
-  for (const Label& label : PodLabelsOf(labels)) {
-    absl::StrAppend(&name, separator, label.key);
-    if (!label.value.empty()) absl::StrAppend(&name, "=", label.value);
-    separator = ",";
-  }
-  return name;
 }
 
 }  // namespace
@@ -149,26 +134,19 @@ absl::StatusOr<Surroundings> DatapathState::Resolve(
 
 absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
   const std::lock_guard lock(mutex_);
-  Intent next = intent_;
-  for (const Edit& edit : edits) CC_RETURN_IF_ERROR(edit(next));
-  CC_RETURN_IF_ERROR(ValidateIntent(next));
+  CC_ASSIGN_OR_RETURN(Intent next, planner_.Edited(edits));
   CC_ASSIGN_OR_RETURN(const Surroundings surroundings, Resolve(next));
-  CC_ASSIGN_OR_RETURN(
-      CompiledPolicy compiled,
-      Compile(PolicyInputOf(next, surroundings), peers_, rule_sets_));
-  const DesiredState desired = DesiredStateOf(next, surroundings, compiled);
+  CC_ASSIGN_OR_RETURN(Planner::Plan plan,
+                      planner_.Compiled(std::move(next), surroundings));
   std::map<std::string, std::unique_ptr<Attachment>> attached;
   CC_ASSIGN_OR_RETURN(const uint32_t generation,
-                      publisher_.Publish(desired, [&] {
-                        return AttachNew(next, surroundings, attached);
+                      publisher_.Publish(plan.desired, [&] {
+                        return AttachNew(plan.intent, surroundings, attached);
                       }));
   attachments_.merge(attached);
-  DetachGone(next);
+  DetachGone(plan.intent);
   const absl::Status taken_over = TakeOver();
-  intent_ = std::move(next);
-  policies_.push_front(
-      std::make_shared<const CompiledPolicy>(std::move(compiled)));
-  if (policies_.size() > kPoliciesKept) policies_.pop_back();
+  planner_.Published(std::move(plan));
   if (!taken_over.ok()) return taken_over;
   return generation;
 }
@@ -201,7 +179,7 @@ absl::Status DatapathState::AttachNew(
 
 // Endpoints that close stay attached to programs that know them no more.
 void DatapathState::DetachGone(const Intent& next) {
-  for (const auto& [interface, endpoint] : intent_.endpoints) {
+  for (const auto& [interface, endpoint] : planner_.intent().endpoints) {
     if (next.endpoints.contains(interface) ||
         endpoint.on_detach == OnDetach::kClosed)
       continue;
@@ -265,8 +243,7 @@ uint32_t DatapathState::generation() const {
 
 std::shared_ptr<const CompiledPolicy> DatapathState::policy() const {
   const std::lock_guard lock(mutex_);
-  return policies_.empty() ? std::make_shared<const CompiledPolicy>()
-                           : policies_.front();
+  return planner_.policy();
 }
 
 absl::StatusOr<Verdict> DatapathState::PlantFault(const IpAddress& source,
@@ -285,29 +262,11 @@ absl::StatusOr<Verdict> DatapathState::PlantFault(const IpAddress& source,
 
 FlowDirectory::PeerName DatapathState::FindPeer(uint32_t peer) const {
   const std::lock_guard lock(mutex_);
-  for (const auto& policy : policies_) {
-    auto found =
-        std::lower_bound(policy->peers.begin(), policy->peers.end(), peer,
-                         [](const PeerRef& ref, uint32_t number) {
-                           return ref->number < number;
-                         });
-    if (found == policy->peers.end() || (*found)->number != peer) continue;
-    const Identity identity = (*found)->variety.identity;
-    std::string name = (*found)->variety.ToString();
-    for (const auto& [interface, endpoint] : intent_.endpoints) {
-      if (endpoint.identity.id() != identity) continue;
-      name = ShortName(endpoint.identity.labels());
-      break;
-    }
-    return {.identity = identity, .name = std::move(name)};
-  }
-  const auto identity = static_cast<Identity>(peer);
-  return {.identity = identity, .name = IdentityName(identity)};
+  return planner_.FindPeer(peer);
 }
 
 std::string DatapathState::Explain(uint32_t rule_set) const {
-  const RuleSetRef found = rule_sets_.Find(rule_set);
-  return found == nullptr ? std::string() : found->set.ToString();
+  return planner_.Explain(rule_set);
 }
 
 }  // namespace ciliumcore::internal

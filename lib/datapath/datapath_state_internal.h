@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,28 +24,21 @@
 #include "ciliumcore/policy/compiler.h"
 #include "lib/datapath/intent_internal.h"
 #include "lib/datapath/netns_internal.h"
+#include "lib/datapath/planner_internal.h"
 #include "lib/datapath/program_set_internal.h"
 #include "lib/datapath/publisher_internal.h"
 
 namespace ciliumcore::internal {
 
-// An edit of an intent.
-using Edit = std::function<absl::Status(Intent&)>;
-
-struct TransactionState {
-  std::shared_ptr<DatapathState> datapath;
-  std::vector<Edit> edits;
-};
-
 // Thread-safe, but for NextFlow and lost.
-class DatapathState : public FlowDirectory {
+class DatapathState : public FlowDirectory, public Committer {
  public:
   static absl::StatusOr<std::shared_ptr<DatapathState>> Open(
       const DatapathOptions& options);
   static absl::Status Remove(const DatapathOptions& options);
   ~DatapathState() override = default;
 
-  absl::StatusOr<uint32_t> Commit(const std::vector<Edit>& edits);
+  absl::StatusOr<uint32_t> Commit(const std::vector<Edit>& edits) override;
 
   std::optional<Flow> NextFlow(absl::Duration timeout);
   uint64_t lost() const;
@@ -84,11 +76,7 @@ class DatapathState : public FlowDirectory {
 
   mutable std::mutex mutex_;
   Publisher publisher_;
-  PeerRegistry peers_;
-  RuleSetTable rule_sets_;
-  Intent intent_;
-  // The policy in force, and some before it: late events speak of their peers.
-  std::deque<std::shared_ptr<const CompiledPolicy>> policies_;
+  Planner planner_;
   std::map<std::string, std::unique_ptr<Attachment>>
       attachments_;  // by interface
   bool maps_pinned_ = false;

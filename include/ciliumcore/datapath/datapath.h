@@ -25,9 +25,14 @@
 namespace ciliumcore {
 
 namespace internal {
+class Committer;
 class DatapathState;
 struct TransactionState;
 }  // namespace internal
+
+namespace testing {
+class NativeDatapath;
+}  // namespace testing
 
 // A change: collects edits, of which nothing is visible until Commit.
 // Move-only, thread-compatible. Must not outlive its Datapath.
@@ -64,7 +69,8 @@ class Transaction {
 
  private:
   friend class Datapath;
-  explicit Transaction(std::shared_ptr<internal::DatapathState> state);
+  friend class testing::NativeDatapath;
+  explicit Transaction(std::shared_ptr<internal::Committer> target);
   std::unique_ptr<internal::TransactionState> state_;
 };
 

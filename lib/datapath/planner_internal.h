@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// From what is wanted to what the maps should say, and back: what the numbers
+// in events mean.
+
+#ifndef CILIUMCORE_LIB_DATAPATH_PLANNER_INTERNAL_H_
+#define CILIUMCORE_LIB_DATAPATH_PLANNER_INTERNAL_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ciliumcore/flow/flow.h"
+#include "ciliumcore/policy/compiler.h"
+#include "lib/datapath/desired_internal.h"
+#include "lib/datapath/intent_internal.h"
+
+namespace ciliumcore::internal {
+
+// An edit of an intent.
+using Edit = std::function<absl::Status(Intent&)>;
+
+// Who does the edits of a Transaction.
+class Committer {
+ public:
+  virtual ~Committer() = default;
+  virtual absl::StatusOr<uint32_t> Commit(const std::vector<Edit>& edits) = 0;
+};
+
+struct TransactionState {
+  std::shared_ptr<Committer> target;
+  std::vector<Edit> edits;
+};
+
+// Holds the intent in force and its numbers. Makes no system calls. Not
+// thread-safe.
+class Planner {
+ public:
+  // An intent, compiled.
+  struct Plan {
+    Intent intent;
+    CompiledPolicy compiled;
+    DesiredState desired;
+  };
+
+  // The intent in force, edited; checked.
+  absl::StatusOr<Intent> Edited(const std::vector<Edit>& edits) const;
+
+  absl::StatusOr<Plan> Compiled(Intent intent,
+                                const Surroundings& surroundings);
+
+  // `plan` has been published.
+  void Published(Plan plan);
+
+  const Intent& intent() const { return intent_; }
+  std::shared_ptr<const CompiledPolicy> policy() const;
+
+  // See FlowDirectory.
+  FlowDirectory::PeerName FindPeer(uint32_t peer) const;
+  RuleSetRef FindRuleSet(uint32_t rule_set) const;
+  std::string Explain(uint32_t rule_set) const;
+
+ private:
+  PeerRegistry peers_;
+  RuleSetTable rule_sets_;
+  Intent intent_;
+  // The policy in force, and some before it: late events speak of their peers.
+  std::deque<std::shared_ptr<const CompiledPolicy>> policies_;
+};
+
+}  // namespace ciliumcore::internal
+
+#endif  // CILIUMCORE_LIB_DATAPATH_PLANNER_INTERNAL_H_
