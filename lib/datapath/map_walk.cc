@@ -11,23 +11,7 @@
 namespace ciliumcore::internal {
 namespace {
 
-absl::StatusOr<cc_place_value> PlaceOf(PublishedMaps& maps,
-                                       const IpAddress& address) {
-  const cc_addr addr = abi::ToAddr(address);
-  absl::StatusOr<cc_place_ref> ref = maps.addresses.Lookup(addr);
-  if (absl::IsNotFound(ref.status())) {
-    ref = maps.prefixes.Lookup({.bits = 128, .addr = addr});
-  }
-  if (absl::IsNotFound(ref.status())) {
-    return cc_place_value{
-        .peer = CC_IDENTITY_WORLD, .where = CC_REMOTE, .pad = 0};
-  }
-  if (!ref.ok()) return ref.status();
-  const cc_place& place = maps.places[ref->place];
-  return place.value[cc_switch_pick(place.which, maps.state[0].epoch)];
-}
-
-uint32_t IntervalOf(PublishedMaps& maps, const cc_table& table,
+uint32_t IntervalOf(const PublishedMaps& maps, const cc_table& table,
                     PortProtocol port) {
   const uint32_t at = PortKey(port.protocol, port.port);
   if (table.bound_count != CC_BOUNDS_PAGED) {
@@ -51,6 +35,39 @@ uint32_t IntervalOf(PublishedMaps& maps, const cc_table& table,
 
 }  // namespace
 
+absl::StatusOr<cc_place_value> PlaceOf(const PublishedMaps& maps,
+                                       const IpAddress& address) {
+  const cc_addr addr = abi::ToAddr(address);
+  absl::StatusOr<cc_place_ref> ref = maps.addresses.Lookup(addr);
+  if (absl::IsNotFound(ref.status())) {
+    ref = maps.prefixes.Lookup({.bits = 128, .addr = addr});
+  }
+  if (absl::IsNotFound(ref.status())) {
+    return cc_place_value{
+        .peer = CC_IDENTITY_WORLD, .where = CC_REMOTE, .pad = 0};
+  }
+  if (!ref.ok()) return ref.status();
+  const cc_place& place = maps.places[ref->place];
+  return place.value[cc_switch_pick(place.which, maps.state[0].epoch)];
+}
+
+JudgementWalk WalkJudgement(PublishedMaps& maps, uint16_t slot,
+                            cc_direction direction, uint32_t peer,
+                            PortProtocol port) {
+  const uint16_t subject =
+      cc_switch_pick(maps.endpoints[slot].subject, maps.state[0].epoch);
+  JudgementWalk walk = {.table = maps.subjects[subject].table[direction]};
+  const cc_table& table = maps.tables[walk.table];
+  if (table.interval_count == 0) return walk;
+  const absl::StatusOr<cc_class_value> cls =
+      maps.classes.Lookup({.table = walk.table, .peer = peer});
+  walk.cls = cls.ok() ? cls->cls : 0;
+  walk.interval = IntervalOf(maps, table, port);
+  walk.cell = &maps.cells[table.cells + walk.cls * table.interval_count +
+                          walk.interval];
+  return walk;
+}
+
 absl::StatusOr<cc_cell*> FindCell(PublishedMaps& maps, const IpAddress& source,
                                   const IpAddress& destination,
                                   PortProtocol port) {
@@ -60,19 +77,13 @@ absl::StatusOr<cc_cell*> FindCell(PublishedMaps& maps, const IpAddress& source,
     return absl::NotFoundError(
         absl::StrCat(destination.ToString(), ": no endpoint has this address"));
   }
-  const uint16_t subject =
-      cc_switch_pick(maps.endpoints[to.where].subject, maps.state[0].epoch);
-  const uint32_t index = maps.subjects[subject].table[CC_INGRESS];
-  const cc_table& table = maps.tables[index];
-  if (table.interval_count == 0) {
+  const JudgementWalk walk =
+      WalkJudgement(maps, to.where, CC_INGRESS, from.peer, port);
+  if (walk.cell == nullptr) {
     return absl::NotFoundError(
         absl::StrCat(destination.ToString(), ": its endpoint has no table"));
   }
-  const absl::StatusOr<cc_class_value> cls =
-      maps.classes.Lookup({.table = index, .peer = from.peer});
-  return &maps.cells[table.cells +
-                     (cls.ok() ? cls->cls : 0) * table.interval_count +
-                     IntervalOf(maps, table, port)];
+  return walk.cell;
 }
 
 }  // namespace ciliumcore::internal
