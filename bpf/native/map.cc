@@ -30,18 +30,25 @@ Map::Map(const cc_native_map& declared, uint32_t entries, uint32_t cpus)
   }
   if (declared_.type == BPF_MAP_TYPE_ARRAY || IsPerCpu(declared_.type)) {
     // Zero pages until they are written.
-    const size_t bytes = stride_ * declared_.max_entries * (IsPerCpu(declared_.type) ? cpus_ : 1);
-    void* memory =
-        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* memory = mmap(nullptr, array_bytes(), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) std::abort();
     array_ = static_cast<std::byte*>(memory);
   }
 }
 
 Map::~Map() {
-  if (is_array()) {
-    munmap(array_, stride_ * declared_.max_entries * (IsPerCpu(declared_.type) ? cpus_ : 1));
-  }
+  if (is_array() && !array_is_shared_) munmap(array_, array_bytes());
+}
+
+size_t Map::array_bytes() const {
+  return stride_ * declared_.max_entries * (IsPerCpu(declared_.type) ? cpus_ : 1);
+}
+
+void Map::Share(std::byte* memory) {
+  if (!array_is_shared_) munmap(array_, array_bytes());
+  array_ = memory;
+  array_is_shared_ = true;
 }
 
 size_t Map::size() const { return is_array() ? declared_.max_entries : elements_.size(); }
@@ -147,9 +154,10 @@ void Map::Clear() {
   elements_.clear();
   by_age_.clear();
   std::fill(prefix_counts_.begin(), prefix_counts_.end(), 0);
-  if (is_array()) {
-    const size_t bytes = stride_ * declared_.max_entries * (IsPerCpu(declared_.type) ? cpus_ : 1);
-    if (madvise(array_, bytes, MADV_DONTNEED) != 0) std::abort();  // zero pages again
+  if (array_is_shared_) {
+    std::memset(array_, 0, array_bytes());
+  } else if (is_array()) {
+    if (madvise(array_, array_bytes(), MADV_DONTNEED) != 0) std::abort();  // zero pages again
   }
 }
 

@@ -46,6 +46,10 @@ class Map {
   // Calls `visit` on each entry; arrays: on each index.
   void ForEach(const std::function<void(const void* key, const void* value)>& visit) const;
 
+  // Arrays: keeps the values in `memory` from now on, which outlives the map and
+  // has room for all of them, `stride` bytes apart.
+  void Share(std::byte* memory);
+
   // Arrays: all values, `stride` bytes apart (the value size rounded up to 8).
   std::byte* array() { return array_; }
   size_t stride() const { return stride_; }
@@ -58,6 +62,7 @@ class Map {
   using Elements = std::unordered_map<std::string, Element>;
 
   bool is_array() const { return array_ != nullptr; }
+  size_t array_bytes() const;
   std::string Key(const void* key) const;
   std::string PrefixKey(const void* key, uint32_t bits) const;
   Element* FindLongest(const void* key);
@@ -67,6 +72,7 @@ class Map {
   uint32_t cpus_;
   size_t stride_ = 0;
   std::byte* array_ = nullptr;
+  bool array_is_shared_ = false;
   Elements elements_;
   std::list<const std::string*> by_age_;   // LRU: most recent first
   std::vector<uint32_t> prefix_counts_;    // LPM: entries of each length
