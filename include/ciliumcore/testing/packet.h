@@ -50,9 +50,9 @@ struct IpFields {
   uint8_t ttl = 64;  // IPv6: hop limit
   uint8_t tos = 0;   // IPv6: traffic class
   // Replaces the number that follows from the next layer.
-  std::optional<uint8_t> protocol;
+  std::optional<uint8_t> protocol = {};
   // IPv4 only; IPv6 has them in extension headers.
-  std::string options;  // padded to a multiple of 4, at most 40 bytes
+  std::string options = {};  // padded to a multiple of 4, at most 40 bytes
   uint16_t id = 0;
   bool dont_fragment = false;
   bool more_fragments = false;

@@ -44,17 +44,17 @@ struct RedirectTarget {
 
 struct ProgramInput {
   Program program = Program::kFromEndpoint;
-  absl::string_view packet;  // an Ethernet frame
-  uint32_t ifindex = 0;      // the interface that the program is attached to
+  absl::string_view packet = {};  // an Ethernet frame
+  uint32_t ifindex = 0;  // the interface that the program is attached to
   uint32_t ingress_ifindex = 0;  // through which it entered the node, or 0
 };
 
 struct ProgramOutput {
   Action action = Action::kDrop;
   // Of kRedirect; the kernel does not tell.
-  std::optional<RedirectTarget> redirect;
-  std::string packet;
-  std::vector<cc_event> events;  // in order; `time` is that of the runner
+  std::optional<RedirectTarget> redirect = {};
+  std::string packet = {};
+  std::vector<cc_event> events = {};  // in order; `time` is that of the runner
 };
 
 // A route for the programs' FIB lookup: `found` is one of BPF_FIB_LKUP_RET_*.
@@ -81,10 +81,10 @@ struct ProgramOptions {
   };
   // Entries by map name, instead of those declared: small maps are quick to
   // make and to compare.
-  std::map<std::string, uint32_t> entries;
+  std::map<std::string, uint32_t> entries = {};
   // Natively, what a FIB lookup for a destination answers; by default that the
   // packet is not forwarded. The kernel asks its routes.
-  std::function<FibAnswer(const cc_addr& dst)> fib;
+  std::function<FibAnswer(const cc_addr& dst)> fib = {};
 };
 
 // Programs with maps of their own. Not thread-safe.
