@@ -84,7 +84,7 @@ class Scenario {
 
  private:
   struct Host {
-    IpAddress v4, v6;
+    IpAddress v4 = {}, v6 = {};
     uint16_t slot = 0;  // 0: not of this node
     uint32_t ifindex = kScenarioOutside;
   };

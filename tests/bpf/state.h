@@ -28,8 +28,8 @@ IpAddress Ip(absl::string_view text);
 
 // One line of a verdict table. Of the lines that match, the first decides.
 struct Rule {
-  std::optional<uint32_t> peer;  // none: any
-  uint8_t protocol = 0;          // 0: any, and then all ports
+  std::optional<uint32_t> peer = {};  // none: any
+  uint8_t protocol = 0;               // 0: any, and then all ports
   uint16_t first = 0, last = 0xffff;
   cc_verdict verdict = CC_VERDICT_ALLOW;
   uint32_t rule_set = 0;  // 0: 100 and the line's place
@@ -40,8 +40,8 @@ inline std::vector<Rule> AllowAll() { return {Rule{}}; }
 
 struct EndpointSpec {
   uint32_t ifindex = 0;
-  uint64_t subject = 0;  // CC_SWITCH
-  IpAddress v4, v6;      // :: for none
+  uint64_t subject = 0;        // CC_SWITCH
+  IpAddress v4 = {}, v6 = {};  // :: for none
   MacAddress mac = {}, host_mac = {};
   uint32_t flags = 0;
 };
