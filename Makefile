@@ -1,6 +1,6 @@
 # Each target sets up a fresh Debian 12 as far as it needs, then calls Bazel.
 
-.PHONY: help build demo test bench install test-kernels coverage lint format
+.PHONY: help build demo test soak mutants bench install test-kernels coverage lint format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -16,6 +16,17 @@ demo: ## a shop in a box: who may talk to whom, shown by real packets
 test: ## all tests; the last line counts them
 	@tools/setup/install.sh build test
 	@tools/ci/test.sh
+
+SOAK ?= 1000
+SEED ?= $(shell date +%s)
+soak: ## random tests against the oracle, SOAK percent as long, from SEED on
+	@tools/setup/install.sh build test
+	bazel test --config=opt --test_timeout=86400 --test_env=CC_SEED=$(SEED) \
+	  --test_env=CC_ROUNDS=$(SOAK) //tests/oracle/...
+
+mutants: ## break the library in known ways, and see that tests notice
+	@tools/setup/install.sh build test
+	@tests/oracle/mutants.py
 
 bench: ## all benchmarks, as a table with ratios
 	@tools/setup/install.sh build test
