@@ -22,6 +22,7 @@ Transaction::~Transaction() = default;
 Transaction& Transaction::AttachEndpoint(EndpointOptions endpoint) {
   state_->edits.push_back([endpoint = std::move(endpoint)](Intent& intent) {
     intent.endpoints.insert_or_assign(endpoint.interface, endpoint);
+    intent.touched.insert(endpoint.interface);
     return absl::OkStatus();
   });
   return *this;

@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "ciliumcore/abi/endpoint.h"
 #include "ciliumcore/base/status.h"
+#include "ciliumcore/net/netlink.h"
 #include "lib/base/status_macros_internal.h"
 #include "lib/datapath/map_walk_internal.h"
 
@@ -38,7 +39,9 @@ absl::Status ValidateOptions(const DatapathOptions& options) {
 absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
     const DatapathOptions& options) {
   CC_RETURN_IF_ERROR(ValidateOptions(options));
-  CC_ASSIGN_OR_RETURN(Netns netns, Netns::Open(options.netns));
+  CC_ASSIGN_OR_RETURN(NetNs netns, options.netns.empty()
+                                       ? NetNs::Current()
+                                       : NetNs::Open(options.netns));
   std::unique_ptr<Pins> pins;
   uint32_t epoch = 1;
   if (options.lifetime == Lifetime::kPinned) {
@@ -77,7 +80,7 @@ absl::Status DatapathState::Remove(const DatapathOptions& options) {
   return absl::OkStatus();
 }
 
-DatapathState::DatapathState(const DatapathOptions& options, Netns netns,
+DatapathState::DatapathState(const DatapathOptions& options, NetNs netns,
                              std::unique_ptr<Pins> pins,
                              std::unique_ptr<ProgramSet> programs,
                              PublishedMaps maps, Barrier barrier,
@@ -95,28 +98,41 @@ DatapathState::DatapathState(const DatapathOptions& options, Netns netns,
 absl::StatusOr<Surroundings> DatapathState::Resolve(
     const Intent& intent) const {
   Surroundings surroundings;
-  CC_RETURN_IF_ERROR(netns_.Run([&]() -> absl::Status {
-    for (const auto& [interface, endpoint] : intent.endpoints) {
-      absl::StatusOr<LinkInfo> link = FindLink(interface);
-      if (!link.ok()) return Annotate(link.status(), "endpoint");
-      ResolvedLink& resolved = surroundings.links[interface];
-      resolved.ifindex = link->ifindex;
-      resolved.host_mac = link->mac;
-      resolved.mac =
-          endpoint.mac.value_or(link->peer_mac.value_or(MacAddress{}));
-      if (!link->is_pair) resolved.flags |= CC_ENDPOINT_NO_PEER_REDIRECT;
+  CC_ASSIGN_OR_RETURN(Netlink netlink, Netlink::Open(netns_));
+  for (const auto& [interface, endpoint] : intent.endpoints) {
+    // Those that were there are as they were: a link that is made anew under an
+    // old name has to be attached anew.
+    const auto known = links_.find(interface);
+    if (known != links_.end() && !intent.touched.contains(interface)) {
+      surroundings.links.insert(*known);
+      continue;
     }
-    for (const auto& [first, remote] : intent.remotes) {
-      if (!remote.next_hop.has_value()) continue;
-      absl::StatusOr<LinkInfo> link = FindLink(remote.next_hop->interface);
-      if (!link.ok())
-        return Annotate(link.status(),
-                        absl::StrCat("remote ", first.ToString()));
-      surroundings.hop_interfaces[remote.next_hop->interface] = link->ifindex;
+    absl::StatusOr<LinkInfo> link = netlink.FindLink(interface);
+    if (!link.ok()) return Annotate(link.status(), "endpoint");
+    ResolvedLink& resolved = surroundings.links[interface];
+    resolved.ifindex = link->ifindex;
+    resolved.host_mac = link->mac;
+    if (endpoint.mac.has_value()) {
+      resolved.mac = *endpoint.mac;
+    } else if (absl::StatusOr<LinkInfo> peer = netlink.FindPeer(*link);
+               peer.ok()) {
+      resolved.mac = peer->mac;
     }
-    CC_ASSIGN_OR_RETURN(surroundings.host_addresses, ListAddresses());
-    return absl::OkStatus();
-  }));
+    if (!link->is_pair()) resolved.flags |= CC_ENDPOINT_NO_PEER_REDIRECT;
+  }
+  for (const auto& [first, remote] : intent.remotes) {
+    if (!remote.next_hop.has_value()) continue;
+    absl::StatusOr<LinkInfo> link =
+        netlink.FindLink(remote.next_hop->interface);
+    if (!link.ok()) {
+      return Annotate(link.status(), absl::StrCat("remote ", first.ToString()));
+    }
+    surroundings.hop_interfaces[remote.next_hop->interface] = link->ifindex;
+  }
+  CC_ASSIGN_OR_RETURN(const auto addresses, netlink.Addresses());
+  for (const InterfaceAddress& own : addresses) {
+    surroundings.host_addresses.push_back(own.address);
+  }
   // A pod in the host's network is the host.
   std::vector<IpAddress>& host = surroundings.host_addresses;
   std::erase_if(host, [&](const IpAddress& address) {
@@ -146,6 +162,7 @@ absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
   attachments_.merge(attached);
   DetachGone(plan.intent);
   const absl::Status taken_over = TakeOver();
+  links_ = surroundings.links;
   planner_.Published(std::move(plan));
   if (!taken_over.ok()) return taken_over;
   return generation;

@@ -21,9 +21,9 @@
 #include "ciliumcore/flow/flow.h"
 #include "ciliumcore/maps/per_cpu_map.h"
 #include "ciliumcore/maps/ring_buffer.h"
+#include "ciliumcore/net/netns.h"
 #include "ciliumcore/policy/compiler.h"
 #include "lib/datapath/intent_internal.h"
-#include "lib/datapath/netns_internal.h"
 #include "lib/datapath/planner_internal.h"
 #include "lib/datapath/program_set_internal.h"
 #include "lib/datapath/publisher_internal.h"
@@ -56,7 +56,7 @@ class DatapathState : public FlowDirectory, public Committer {
   using Counters = PerCpuMap<uint32_t, cc_metric>;
   using LostCounters = PerCpuMap<uint32_t, uint64_t>;
 
-  DatapathState(const DatapathOptions& options, Netns netns,
+  DatapathState(const DatapathOptions& options, NetNs netns,
                 std::unique_ptr<Pins> pins,
                 std::unique_ptr<ProgramSet> programs, PublishedMaps maps,
                 Barrier barrier, uint32_t epoch, RingBuffer events,
@@ -70,13 +70,14 @@ class DatapathState : public FlowDirectory, public Committer {
   absl::Status TakeOver();
 
   const DatapathOptions options_;
-  const Netns netns_;
+  const NetNs netns_;
   const std::unique_ptr<Pins> pins_;  // null with Lifetime::kProcess
   const std::unique_ptr<ProgramSet> programs_;
 
   mutable std::mutex mutex_;
   Publisher publisher_;
   Planner planner_;
+  std::map<std::string, ResolvedLink> links_;  // of the endpoints
   std::map<std::string, std::unique_ptr<Attachment>>
       attachments_;  // by interface
   bool maps_pinned_ = false;

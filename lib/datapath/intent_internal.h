@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,8 @@ struct ResolvedLink {
 
 struct Intent {
   std::map<std::string, EndpointOptions> endpoints;  // by interface
-  std::map<IpAddress, RemoteOptions> remotes;        // by their first address
+  std::set<std::string> touched;  // endpoints that this change attaches
+  std::map<IpAddress, RemoteOptions> remotes;  // by their first address
   std::vector<NetworkPolicy> policies;
   std::vector<Namespace> namespaces;
 };

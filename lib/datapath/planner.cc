@@ -29,6 +29,7 @@ std::string ShortName(const Labels& labels) {
 
 absl::StatusOr<Intent> Planner::Edited(const std::vector<Edit>& edits) const {
   Intent next = intent_;
+  next.touched.clear();
   for (const Edit& edit : edits) CC_RETURN_IF_ERROR(edit(next));
   CC_RETURN_IF_ERROR(ValidateIntent(next));
   return next;

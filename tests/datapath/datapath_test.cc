@@ -181,7 +181,7 @@ TEST_F(DatapathTest, AnUnknownInterfaceChangesNothing) {
   change.AttachEndpoint(endpoint).SetPolicies({AllowOnly("db", "evil")});
   const absl::Status done = change.Commit();
   EXPECT_EQ(done,
-            absl::NotFoundError("endpoint: interface veth-gone: not found"));
+            absl::NotFoundError("endpoint: link veth-gone: No such device"));
   EXPECT_EQ(datapath_->generation(), before);
   EXPECT_TRUE(Connect("web", "10.0.1.1").connected());
 }

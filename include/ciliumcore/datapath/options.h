@@ -6,7 +6,6 @@
 #ifndef CILIUMCORE_DATAPATH_OPTIONS_H_
 #define CILIUMCORE_DATAPATH_OPTIONS_H_
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,6 +14,7 @@
 #include "absl/time/time.h"
 #include "ciliumcore/base/ip.h"
 #include "ciliumcore/identity/allocator.h"
+#include "ciliumcore/net/netlink.h"
 #include "ciliumcore/policy/cluster.h"
 
 namespace ciliumcore {
@@ -68,8 +68,6 @@ struct DatapathOptions {
   DatapathCapacity capacity = {};
   ConnectionTimeouts timeouts = {};
 };
-
-using MacAddress = std::array<uint8_t, 6>;
 
 // What becomes of an endpoint's traffic when it is detached.
 enum class OnDetach {
