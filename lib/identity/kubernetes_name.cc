@@ -79,13 +79,14 @@ bool IsPortName(absl::string_view text) {
          text.find("--") == absl::string_view::npos;
 }
 
-std::string QuotedName(absl::string_view text) {
+std::string EscapedName(absl::string_view text) {
   constexpr size_t kLongest = 80;
-  if (text.size() <= kLongest) {
-    return absl::StrCat("\"", absl::Utf8SafeCEscape(text), "\"");
-  }
-  return absl::StrCat("\"", absl::Utf8SafeCEscape(text.substr(0, kLongest)),
-                      "...\"");
+  if (text.size() <= kLongest) return absl::Utf8SafeCEscape(text);
+  return absl::StrCat(absl::Utf8SafeCEscape(text.substr(0, kLongest)), "...");
+}
+
+std::string QuotedName(absl::string_view text) {
+  return absl::StrCat("\"", EscapedName(text), "\"");
 }
 
 }  // namespace ciliumcore::internal

@@ -40,8 +40,9 @@ inline constexpr absl::string_view kPortNameForm =
     "at most 15 of a-z, 0-9 and single '-', with a letter in it and a letter "
     "or digit at both ends";
 
-// In double quotes, with what is not printable escaped, and cut short at 80
-// characters.
+// With what is not printable escaped, and cut short behind 80 characters.
+std::string EscapedName(absl::string_view text);
+// The same, in double quotes.
 std::string QuotedName(absl::string_view text);
 
 }  // namespace ciliumcore::internal

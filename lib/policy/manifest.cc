@@ -154,15 +154,13 @@ class Reader {
   void ReadOne(ManifestObject& object, const Type& type) {
     const Field top(object);
     const bool is_namespace = type.kind == "Namespace";
-    // What messages call it, before anything is said of its metadata. Only what
-    // looks like a name, for they are to be readable.
+    // What messages call it, before anything is checked.
     const YamlNode* meta_node = object.root->Find("metadata");
     const auto peek = [&](absl::string_view key) {
       const YamlNode* node =
           meta_node == nullptr ? nullptr : meta_node->Find(key);
-      return node != nullptr && internal::IsDnsSubdomain(node->text)
-                 ? node->text
-                 : std::string();
+      return node == nullptr ? std::string()
+                             : internal::EscapedName(node->text);
     };
     std::string ns = peek("namespace");
     const KnownKind* known = FindKind(type.kind);

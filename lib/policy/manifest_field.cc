@@ -323,8 +323,7 @@ std::string Field::Found() const {
       break;
   }
   // As it is written: with quotes, if there are quotes.
-  const std::string quoted = QuotedName(node_->text);
-  return node_->is_plain ? quoted.substr(1, quoted.size() - 2) : quoted;
+  return node_->is_plain ? EscapedName(node_->text) : QuotedName(node_->text);
 }
 
 }  // namespace ciliumcore::internal
