@@ -25,6 +25,8 @@ CC_INLINE bool ctx_pull(cc_ctx *ctx, __u32 bytes)
 {
 	const __u32 len = ctx_len(ctx);
 
+	if ((char *)ctx_data_end(ctx) - (char *)ctx_data(ctx) >= (long)len)
+		return true; /* it is linear as a whole */
 	return bpf_skb_pull_data(ctx, len < bytes ? len : bytes) == 0;
 }
 
