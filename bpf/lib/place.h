@@ -7,7 +7,7 @@
 #include "ciliumcore/abi/identity.h"
 
 /* All written by user space, read here. */
-CC_MAP(cc_addrs, HASH, struct cc_addr, struct cc_place_ref, 524288, 0);
+CC_MAP(cc_addrs, HASH, struct cc_addr, struct cc_place_ref, 524288, BPF_F_NO_PREALLOC);
 CC_MAP(cc_prefixes, LPM_TRIE, struct cc_prefix_key, struct cc_place_ref, 65536, BPF_F_NO_PREALLOC);
 CC_MAP(cc_places, ARRAY, __u32, struct cc_place, 589824, BPF_F_MMAPABLE);
 
