@@ -18,6 +18,7 @@
 #include "tools/ccore/command.h"
 #include "tools/ccore/flow_end.h"
 #include "tools/ccore/policy.h"
+#include "tools/ccore/rule_json.h"
 
 namespace ciliumcore::ccore {
 namespace {
@@ -152,39 +153,9 @@ Json EndJson(const FlowEnd& end) {
   return json;
 }
 
-const char* ReasonName(const RuleSet* set) {
-  if (set == nullptr) return "not judged";
-  switch (set->kind) {
-    case RuleSet::Kind::kRules:
-      return "rules";
-    case RuleSet::Kind::kDefaultDeny:
-      return "default deny";
-    case RuleSet::Kind::kNotIsolated:
-      return "not isolated";
-    case RuleSet::Kind::kOwnNode:
-      return "own node";
-  }
-  return "";
-}
-
 Json SideJson(const CompiledPolicy& policy, const Cell& cell) {
-  const RuleSet* set = policy.FindRuleSet(cell.rule_set);
-  Json json = {{"verdict", std::string(VerdictName(cell.verdict))},
-               {"reason", ReasonName(set)}};
-  if (set == nullptr) return json;
-  for (const RuleRef& rule : set->rules) {
-    json["rules"].push_back(
-        {{"kind", rule.kind},
-         {"namespace", rule.ns},
-         {"name", rule.name},
-         {"section", std::string(DirectionName(rule.section))},
-         {"index", rule.index}});
-  }
-  for (const PolicyRef& isolating : set->policies) {
-    json["isolated_by"].push_back({{"kind", isolating.kind},
-                                   {"namespace", isolating.ns},
-                                   {"name", isolating.name}});
-  }
+  Json json = {{"verdict", std::string(VerdictName(cell.verdict))}};
+  AddRuleSet(policy.FindRuleSet(cell.rule_set), json);
   return json;
 }
 

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "tools/ccore/rule_json.h"
+
+#include <string>
+
+namespace ciliumcore::ccore {
+namespace {
+
+const char* ReasonName(const RuleSet* set) {
+  if (set == nullptr) return "not judged";
+  switch (set->kind) {
+    case RuleSet::Kind::kRules:
+      return "rules";
+    case RuleSet::Kind::kDefaultDeny:
+      return "default deny";
+    case RuleSet::Kind::kNotIsolated:
+      return "not isolated";
+    case RuleSet::Kind::kOwnNode:
+      return "own node";
+  }
+  return "";
+}
+
+}  // namespace
+
+void AddRuleSet(const RuleSet* set, nlohmann::ordered_json& json) {
+  json["reason"] = ReasonName(set);
+  if (set == nullptr) return;
+  for (const RuleRef& rule : set->rules) {
+    json["rules"].push_back(
+        {{"kind", rule.kind},
+         {"namespace", rule.ns},
+         {"name", rule.name},
+         {"section", std::string(DirectionName(rule.section))},
+         {"index", rule.index}});
+  }
+  for (const PolicyRef& isolating : set->policies) {
+    json["isolated_by"].push_back({{"kind", isolating.kind},
+                                   {"namespace", isolating.ns},
+                                   {"name", isolating.name}});
+  }
+}
+
+}  // namespace ciliumcore::ccore
