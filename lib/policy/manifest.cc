@@ -180,7 +180,7 @@ class Reader {
       return;
     }
     ObjectMeta meta = internal::ReadMeta(top["metadata"]);
-    CheckNames(top, meta, is_namespace);
+    CheckNames(top, meta, type.kind);
     if (is_namespace) {
       meta.ns.clear();
     } else if (meta.ns.empty()) {
@@ -208,12 +208,18 @@ class Reader {
     cluster_.ignored.push_back(std::move(line));
   }
 
-  void CheckNames(const Field& top, const ObjectMeta& meta, bool is_namespace) {
+  static void CheckNames(const Field& top, const ObjectMeta& meta,
+                         absl::string_view kind) {
     const Field name = top["metadata"]["name"];
     const Field ns = top["metadata"]["namespace"];
-    const bool is_label = is_namespace || top["kind"].String() == "Service";
+    const bool is_namespace = kind == "Namespace";
+    const bool is_label = is_namespace || kind == "Service";
     if (meta.name.empty()) {
-      if (!name.present() || name.String() == "") name.Expected("a name");
+      if (!top["metadata"].present()) {
+        top["metadata"].Expected("a mapping with a name");
+      } else if (!name.present() || name.Is("")) {
+        name.Expected("a name");
+      }
     } else if (name.present() && is_label && !internal::IsDnsLabel(meta.name)) {
       name.Expected(internal::kDnsLabelForm);
     } else if (name.present() && !internal::IsDnsSubdomain(meta.name)) {

@@ -223,10 +223,15 @@ std::vector<Field::Entry> Field::Entries() const {
   std::vector<Entry> entries;
   if (!ExpectMap()) return entries;
   for (size_t i = 0; i < node_->items.size(); ++i) {
-    entries.push_back({.key = node_->keys[i].text,
-                       .key_place = node_->keys[i].place,
-                       .value = Field(object_, &node_->items[i], node_,
-                                      node_->keys[i].text)});
+    const YamlKey& key = node_->keys[i];
+    const Field value(object_, &node_->items[i], node_, key.text);
+    if (key.is_plain &&
+        (LooksLikeBool(key.text) || LooksLikeNumber(key.text))) {
+      AddProblem(*object_, key.place, Path(),
+                 absl::StrCat("expected a string as a key, found ", key.text,
+                              " without quotes"));
+    }
+    entries.push_back({.key = key.text, .value = value});
   }
   return entries;
 }
@@ -262,6 +267,10 @@ std::optional<bool> Field::Bool() const {
 bool Field::IsNumber() const {
   return present() && node_->kind == Kind::kScalar && node_->is_plain &&
          LooksLikeNumber(node_->text);
+}
+
+bool Field::Is(absl::string_view text) const {
+  return present() && node_->kind == Kind::kScalar && node_->text == text;
 }
 
 std::optional<int64_t> Field::Int(int64_t least, int64_t most,

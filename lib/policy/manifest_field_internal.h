@@ -76,7 +76,7 @@ class Field {
 
   // A sequence's elements, none of which may be null.
   std::vector<Field> Items() const;
-  // A map's values, with their keys.
+  // A map's values, with their keys, which any YAML must read as strings.
   struct Entry;
   std::vector<Entry> Entries() const;
 
@@ -85,8 +85,10 @@ class Field {
   // `what` describes it: "a port".
   std::optional<int64_t> Int(int64_t least, int64_t most,
                              absl::string_view what) const;
-  // Whether it is a number as YAML may read it; the others are no problem.
+  // Whether it is a number as YAML may read it; anything else is no problem.
   bool IsNumber() const;
+  // Whether it is a scalar with this text.
+  bool Is(absl::string_view text) const;
 
   // Adds "expected `what`, found ...", with what this is.
   void Expected(absl::string_view what) const;
@@ -109,7 +111,6 @@ class Field {
 
 struct Field::Entry {
   absl::string_view key;
-  TextPlace key_place;
   Field value;
 };
 

@@ -54,10 +54,10 @@ class Owners {
   }
 
  private:
-  // The owner of a ReplicaSet that is not among the objects: a Deployment names
-  // its ReplicaSets by the hash that it labels their pods with.
-  static std::optional<ObjectName> DeploymentOf(const ObjectName& owner,
-                                                const Labels& pod_labels) {
+  // The owner of a ReplicaSet that is not among the objects, if that owner is: a
+  // Deployment names its ReplicaSets by the hash that it labels their pods with.
+  std::optional<ObjectName> DeploymentOf(const ObjectName& owner,
+                                         const Labels& pod_labels) const {
     const std::string* hash = pod_labels.Get(kTemplateHashLabel);
     if (owner.kind != "ReplicaSet" || hash == nullptr || hash->empty()) {
       return std::nullopt;
@@ -66,7 +66,9 @@ class Owners {
     if (!absl::ConsumeSuffix(&name, absl::StrCat("-", *hash)) || name.empty()) {
       return std::nullopt;
     }
-    return ObjectName{"Deployment", owner.ns, std::string(name)};
+    const ObjectName deployment = {"Deployment", owner.ns, std::string(name)};
+    if (!workloads_.contains(deployment)) return std::nullopt;
+    return deployment;
   }
 
   std::map<ObjectName, const PodSource*> workloads_;

@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "lib/identity/kubernetes_name_internal.h"
 
 namespace ciliumcore::internal {
@@ -51,8 +52,10 @@ class TreeBuilder : public YAML::EventHandler {
   bool is_refused() const { return is_refused_; }
   bool has_root() const { return has_root_; }
   const YamlNode& root() const { return root_; }
+  const YAML::Mark& start() const { return start_; }
+  const YAML::Mark& last_scalar() const { return last_scalar_; }
 
-  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentStart(const YAML::Mark& mark) override { start_ = mark; }
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -64,6 +67,7 @@ class TreeBuilder : public YAML::EventHandler {
     if (tag != "?" && tag != "!" && tag != "tag:yaml.org,2002:str") {
       RefuseTag(mark, tag);
     }
+    last_scalar_ = mark;
     Add({.kind = YamlNode::Kind::kScalar,
          .is_plain = tag == "?",
          .place = PlaceOf(mark),
@@ -203,7 +207,7 @@ class TreeBuilder : public YAML::EventHandler {
       RefuseHere(node.place, absl::StrCat("expected each key once, found ",
                                           QuotedName(node.text), " again"));
     }
-    frame.key = YamlKey{std::move(node.text), node.place};
+    frame.key = YamlKey{std::move(node.text), node.place, node.is_plain};
   }
 
   Refuse refuse_;
@@ -211,6 +215,8 @@ class TreeBuilder : public YAML::EventHandler {
   bool is_ignoring_ = false;  // and it goes beyond the limits
   bool has_root_ = false;
   YamlNode root_;
+  YAML::Mark start_ = YAML::Mark::null_mark();
+  YAML::Mark last_scalar_ = YAML::Mark::null_mark();
   std::vector<Frame> stack_;
   std::map<YAML::anchor_t, YamlNode> anchors_;
   size_t copied_ = 0;  // nodes, into anchors and out of them
@@ -233,6 +239,23 @@ bool RefusesControlCharacters(absl::string_view text, Refuse refuse) {
   return false;
 }
 
+// Whether the quotes that open at `at`, if there are any, do not close. To the
+// parser the end of the text closes them, and what it has swallowed is no
+// error.
+bool IsUnclosed(absl::string_view text, const YAML::Mark& at) {
+  if (at.is_null() || static_cast<size_t>(at.pos) >= text.size()) return false;
+  const char quote = text[at.pos];
+  if (quote != '"' && quote != '\'') return false;
+  for (size_t i = at.pos + 1; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == quote) {
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 const YamlNode* YamlNode::Find(absl::string_view key) const {
@@ -244,6 +267,7 @@ const YamlNode* YamlNode::Find(absl::string_view key) const {
 
 void ReadYaml(absl::string_view text,
               absl::FunctionRef<void(const YamlNode&)> visit, Refuse refuse) {
+  absl::ConsumePrefix(&text, "\xef\xbb\xbf");  // a byte order mark
   if (RefusesControlCharacters(text, refuse)) return;
   bool is_refused = false;  // by the document that is being read
   const auto refuse_once = [&](TextPlace place, absl::string_view message) {
@@ -253,6 +277,7 @@ void ReadYaml(absl::string_view text,
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
+    int last_start = -1;
     while (parser) {
       TreeBuilder builder(refuse);
       is_refused = false;
@@ -261,6 +286,18 @@ void ReadYaml(absl::string_view text,
       } catch (...) {
         is_refused = builder.is_refused();
         throw;
+      }
+      // A token that begins no node, such as a lone ',', is a document to the
+      // parser, again and again.
+      if (builder.start().pos == last_start) {
+        refuse(PlaceOf(builder.start()), "expected YAML, found a stray token");
+        return;
+      }
+      last_start = builder.start().pos;
+      if (IsUnclosed(text, builder.last_scalar())) {
+        refuse(PlaceOf(builder.last_scalar()),
+               "expected a closing quote, found the end of the text");
+        return;
       }
       if (builder.is_refused() || !builder.has_root()) continue;
       if (builder.root().kind != YamlNode::Kind::kNull) visit(builder.root());

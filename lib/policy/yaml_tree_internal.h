@@ -24,6 +24,7 @@ struct TextPlace {
 struct YamlKey {
   std::string text;
   TextPlace place;
+  bool is_plain = false;  // without quotes
 };
 
 struct YamlNode {
