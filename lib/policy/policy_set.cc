@@ -65,11 +65,9 @@ absl::Status PolicySet::Merge(const PolicySet& other) {
       return Twice(policy);
     }
   }
-  const size_t size = policies_.size();
   policies_.insert(policies_.end(), other.policies_.begin(),
                    other.policies_.end());
-  std::inplace_merge(policies_.begin(), policies_.begin() + size,
-                     policies_.end(), Before);
+  std::sort(policies_.begin(), policies_.end(), Before);
   return absl::OkStatus();
 }
 
