@@ -276,9 +276,11 @@ constexpr char kOwnedByReplicaSet[] =
     "[{apiVersion: apps/v1, kind: ReplicaSet, name: web-5d4f8, uid: u, "
     "controller: true}]";
 
-TEST(ManifestOwnerTest, IsTheDeploymentThatTheHashNames) {
-  EXPECT_EQ(Names(Load(PodText("web-5d4f8-x", "", kOwnedByReplicaSet))),
+TEST(ManifestOwnerTest, IsTheDeploymentThatTheHashNamesIfThatIsThere) {
+  const std::string pod = PodText("web-5d4f8-x", "", kOwnedByReplicaSet);
+  EXPECT_EQ(Names(Load(pod + Workload("Deployment", kTemplate))),
             Strings{"shop/web-5d4f8-x Deployment/web"});
+  EXPECT_EQ(Names(Load(pod)), Strings{"shop/web-5d4f8-x ReplicaSet/web-5d4f8"});
 }
 
 TEST(ManifestOwnerTest, IsTheReplicaSetWithoutAHash) {
