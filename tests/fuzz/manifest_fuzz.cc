@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Whatever the text: a cluster that keeps its promises, or a message.
+
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "ciliumcore/policy/manifest.h"
+#include "tests/fuzz/fuzz_check.h"
+
+namespace ciliumcore {
+namespace {
+
+void CheckRule(const NetworkPolicyRule& rule) {
+  for (const PeerRule& peer : rule.peers) {
+    const bool selects = peer.pod_selector || peer.namespace_selector;
+    FuzzCheck(selects != peer.ip_block.has_value(), "a peer is one thing");
+    if (!peer.ip_block) continue;
+    for (const IpPrefix& except : peer.ip_block->except) {
+      FuzzCheck(peer.ip_block->cidr.Contains(except), "except is inside");
+    }
+  }
+  for (const PortRule& port : rule.ports) {
+    FuzzCheck(port.port != 0, "port 0 is none");
+    FuzzCheck(!port.end_port || (port.port && *port.port <= *port.end_port),
+              "a range has both ends");
+    FuzzCheck(port.name.empty() || !port.port, "a port is one thing");
+  }
+}
+
+void CheckCluster(const Cluster& cluster) {
+  std::set<std::pair<std::string, std::string>> pods;
+  for (const Pod& pod : cluster.pods) {
+    FuzzCheck(cluster.namespaces.count(pod.ns) == 1, "namespaces are there");
+    FuzzCheck(pods.emplace(pod.ns, pod.name).second, "pods have one name each");
+    FuzzCheck(!pod.owner_kind.empty(), "pods have owners");
+  }
+  for (const auto& [name, ns] : cluster.namespaces) {
+    FuzzCheck(ns.name == name, "namespaces are under their names");
+    FuzzCheck(*ns.labels.Get(kNamespaceNameLabel) == name, "and labelled");
+  }
+  PolicySet set;
+  for (const NetworkPolicy& policy : cluster.policies) {
+    FuzzCheck(set.Add(policy).ok(), "policies have one name each");
+    FuzzCheck(policy.isolates_ingress || policy.isolates_egress,
+              "policies isolate");
+    FuzzCheck(policy.pod_selector.Validate().ok(), "selectors are valid");
+    for (const auto& rule : policy.ingress) CheckRule(rule);
+    for (const auto& rule : policy.egress) CheckRule(rule);
+  }
+}
+
+}  // namespace
+}  // namespace ciliumcore
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const ciliumcore::ManifestSource source = {
+      .text = std::string(reinterpret_cast<const char*>(data), size)};
+  const auto cluster =
+      ciliumcore::LoadManifests({&source, 1}, {.max_replicas = 4});
+  if (cluster.ok()) {
+    ciliumcore::CheckCluster(*cluster);
+  } else {
+    ciliumcore::FuzzCheck(!cluster.status().message().empty(),
+                          "a refusal says why");
+  }
+  return 0;
+}
