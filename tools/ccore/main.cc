@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   CLI::App app("Identity-aware eBPF datapaths from the command line.", "ccore");
   app.require_subcommand(1);
   ccore::AddLabCommands(app);
+  ccore::AddPacketCommands(app);
   ccore::AddPolicyCommands(app);
 
   try {

@@ -10,6 +10,7 @@
 namespace ciliumcore::ccore {
 
 void AddLabCommands(CLI::App& app);
+void AddPacketCommands(CLI::App& app);
 void AddPolicyCommands(CLI::App& app);
 
 }  // namespace ciliumcore::ccore
