@@ -88,16 +88,20 @@ struct Running {
   UniqueFd fd;
 };
 
+// Nothing if the probe failed at once: no route, say.
 absl::StatusOr<UniqueFd> StartProbe(const Probe& probe) {
   absl::StatusOr<UniqueFd> fd =
       BoundSocket(probe.source.address, probe.port, 0);
   if (!fd.ok()) return fd.status();
   const SocketAddress to(probe.destination.address, probe.port.port);
-  const int done = connect(fd->get(), to.get(), to.bytes);
-  if (done == 0 && probe.port.protocol == Protocol::kUdp) {
-    [[maybe_unused]] const ssize_t sent = send(fd->get(), "?", 1, MSG_NOSIGNAL);
+  if (connect(fd->get(), to.get(), to.bytes) != 0 && errno != EINPROGRESS) {
+    return UniqueFd();
   }
-  return fd;  // an error shows as one that never becomes ready
+  if (probe.port.protocol == Protocol::kUdp &&
+      send(fd->get(), "?", 1, MSG_NOSIGNAL) != 1) {
+    return UniqueFd();
+  }
+  return fd;
 }
 
 bool IsReached(const Running& running) {
@@ -121,7 +125,7 @@ absl::Status RunBatch(const std::vector<Probe*>& batch, int timeout_ms) {
     }
     absl::StatusOr<UniqueFd> fd = StartProbe(*probe);
     if (!fd.ok()) return fd.status();
-    running.push_back({probe, *std::move(fd)});
+    if (fd->valid()) running.push_back({probe, *std::move(fd)});
   }
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
