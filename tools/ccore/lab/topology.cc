@@ -155,6 +155,10 @@ absl::Status Lab::AddHostPod(uint32_t index, const Pod& pod) {
 absl::Status Lab::AddPod(uint32_t index, const Pod& pod) {
   absl::StatusOr<NetNs> netns = CreateNetNs();
   if (!netns.ok()) return netns.status();
+  // No address of its own making: it would announce itself, be dropped for not
+  // being the pod's address, and fill the flows with that.
+  LAB_RETURN_IF_ERROR(
+      netns->WriteSysctl("net/ipv6/conf/default/addr_gen_mode", "1"));
   absl::StatusOr<Netlink> links = Netlink::Open(*netns);
   if (!links.ok()) return links.status();
   const std::string interface = absl::StrCat("lab", index);
