@@ -17,15 +17,15 @@ namespace {
 constexpr int kProbeMs = 700;
 constexpr int kSecondTryMs = 3000;
 
-// A TCP port that no container and no policy names.
-PortProtocol UnnamedPort(const Cluster& cluster) {
+// A port number that no container has.
+uint16_t UnnamedPort(const Cluster& cluster) {
   std::set<uint16_t> named;
   for (const Pod& pod : cluster.pods) {
     for (const NamedPort& port : pod.ports) named.insert(port.port.port);
   }
   uint16_t port = 9;  // discard
   while (named.contains(port)) ++port;
-  return {.protocol = Protocol::kTcp, .port = port};
+  return port;
 }
 
 // Ports that egress rules speak of: what the world listens on.
@@ -54,11 +54,32 @@ absl::StatusOr<std::unique_ptr<RunningLab>> RunningLab::Start(
       Lab::Create(lab->cluster_, lab->matrix_.ranges);
   if (!topology.ok()) return topology.status();
   lab->lab_.emplace(*std::move(topology));
+  lab->NoteUnprobed();
   if (absl::Status started = lab->StartDatapath(); !started.ok())
     return started;
   if (absl::Status started = lab->StartListeners(); !started.ok())
     return started;
   return lab;
+}
+
+void RunningLab::NoteUnprobed() {
+  std::set<IpAddress> probed;
+  for (const LabHost& host : lab_->hosts()) {
+    probed.insert(host.addresses.begin(), host.addresses.end());
+    if (host.addresses.empty()) {
+      notes_.push_back(
+          absl::StrCat(host.name, " has no address: it is not probed"));
+    }
+  }
+  for (const AddressRange& range : matrix_.ranges) {
+    // Of a range that is a pod's alone, the pod is probed.
+    auto first = probed.lower_bound(range.first);
+    if (first == probed.end() || *first > range.last) {
+      notes_.push_back(absl::StrCat(
+          range.ToString(),
+          " has no address that a host can have: it is not probed"));
+    }
+  }
 }
 
 absl::Status RunningLab::StartDatapath() {
@@ -98,7 +119,10 @@ absl::Status RunningLab::SetPolicies(std::vector<NetworkPolicy> policies) {
 }
 
 std::vector<PortProtocol> RunningLab::PortsOf(const LabHost& host) const {
-  std::set<PortProtocol> ports = {UnnamedPort(cluster_.cluster)};
+  const uint16_t unnamed = UnnamedPort(cluster_.cluster);
+  std::set<PortProtocol> ports = {
+      {.protocol = Protocol::kTcp, .port = unnamed},
+      {.protocol = Protocol::kUdp, .port = unnamed}};
   if (host.pod.has_value()) {
     for (const NamedPort& port : cluster_.cluster.pods[*host.pod].ports) {
       ports.insert(port.port);
@@ -119,21 +143,21 @@ absl::Status RunningLab::StartListeners() {
         absl::Status added =
             listeners_->Add({.netns = host.netns, .address = address}, port);
         if (absl::IsUnimplemented(added)) {
-          const std::string note(added.message());
-          if (std::find(notes_.begin(), notes_.end(), note) == notes_.end()) {
-            notes_.push_back(note);
-          }
+          unavailable_.insert(port.protocol);
         } else if (!added.ok()) {
           return Annotate(added, host.name);
         }
       }
     }
   }
+  for (Protocol protocol : unavailable_) {
+    notes_.push_back(absl::StrCat("this kernel has no ", ProtocolName(protocol),
+                                  ": its ports are not probed"));
+  }
   return absl::OkStatus();
 }
 
 std::vector<LabProbe> RunningLab::PlanProbes() const {
-  const bool has_sctp = notes_.empty();
   const std::vector<LabHost>& hosts = lab_->hosts();
   std::vector<LabProbe> probes;
   for (size_t from = 0; from < hosts.size(); ++from) {
@@ -144,7 +168,7 @@ std::vector<LabProbe> RunningLab::PlanProbes() const {
         for (const IpAddress& destination : hosts[to].addresses) {
           if (source.is_v4() != destination.is_v4()) continue;
           for (const PortProtocol& port : PortsOf(hosts[to])) {
-            if (port.protocol == Protocol::kSctp && !has_sctp) continue;
+            if (unavailable_.contains(port.protocol)) continue;
             LabProbe probe;
             probe.source = from;
             probe.destination = to;

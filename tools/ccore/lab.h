@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,14 +43,15 @@ class RunningLab {
   const Lab& lab() const { return *lab_; }
   Datapath& datapath() { return *datapath_; }
   const std::vector<IdentityRef>& identities() const { return identities_; }
+  // Who or what is not probed, and why.
   const std::vector<std::string>& notes() const { return notes_; }
 
   // Puts other policies into force.
   absl::Status SetPolicies(std::vector<NetworkPolicy> policies);
 
-  // Probes all pairs, on all container ports of the destination and one that
-  // nobody named. Those that should arrive and do not are tried once more, for
-  // longer.
+  // Probes all pairs, on all container ports of the destination and on one that
+  // no container has, by TCP and UDP. Those that should arrive and do not are
+  // tried once more, for longer.
   absl::StatusOr<std::vector<LabProbe>> ProbeAll();
 
   // Turns around a live verdict that ProbeAll meets; returns which.
@@ -59,6 +61,7 @@ class RunningLab {
   explicit RunningLab(CompiledCluster cluster)
       : cluster_(std::move(cluster)), matrix_(ComputeMatrix(cluster_)) {}
 
+  void NoteUnprobed();
   absl::Status StartDatapath();
   absl::Status StartListeners();
   std::vector<PortProtocol> PortsOf(const LabHost& host) const;
@@ -71,6 +74,7 @@ class RunningLab {
   std::optional<Lab> lab_;
   std::optional<Datapath> datapath_;
   std::unique_ptr<Listeners> listeners_;
+  std::set<Protocol> unavailable_;  // in this kernel
   std::vector<std::string> notes_;
 };
 
