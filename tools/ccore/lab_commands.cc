@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "ciliumcore/base/status.h"
 #include "nlohmann/json.hpp"
 #include "tools/ccore/command.h"
 #include "tools/ccore/lab.h"
@@ -44,11 +45,18 @@ std::string Addresses(const LabHost& host) {
                        });
 }
 
+// "app=web,tier=front".
+std::string LabelsText(const Labels& labels) {
+  return absl::StrJoin(labels, ",", [](std::string* out, const Label& label) {
+    absl::StrAppend(out, label.key, "=", label.value);
+  });
+}
+
 // What became of the probes between two hosts.
 struct PairResult {
   size_t reached = 0, total = 0, disagree = 0;
 
-  // "all", "none", "2/6", with a mark if the compiler says otherwise.
+  // "all", ".", "2/6", with a mark if the compiler says otherwise.
   std::string Text() const {
     std::string text = reached == total ? "all"
                        : reached == 0   ? "."
@@ -191,6 +199,9 @@ absl::StatusOr<std::unique_ptr<RunningLab>> StartLab(
   if (!cluster.ok()) return cluster.status();
   absl::StatusOr<std::unique_ptr<RunningLab>> lab =
       RunningLab::Start(*std::move(cluster));
+  if (absl::IsPermissionDenied(lab.status())) {
+    return Annotate(lab.status(), "a lab needs root");
+  }
   if (!lab.ok()) return lab.status();
   for (const std::string& note : (*lab)->notes()) Note(note);
   return lab;
@@ -198,12 +209,14 @@ absl::StatusOr<std::unique_ptr<RunningLab>> StartLab(
 
 void PrintHosts(const RunningLab& lab) {
   std::vector<std::vector<std::string>> rows = {
-      {"HOST", "IDENTITY", "ADDRESSES"}};
+      {"HOST", "IDENTITY", "ADDRESSES", "LABELS"}};
   for (const LabHost& host : lab.lab().hosts()) {
-    const std::string identity =
-        host.pod.has_value() ? IdentityName(lab.identities()[*host.pod].id())
-                             : "world";
-    rows.push_back({host.name, identity, Addresses(host)});
+    std::string identity = "world", labels;
+    if (host.pod.has_value()) {
+      identity = IdentityName(lab.identities()[*host.pod].id());
+      labels = LabelsText(lab.cluster().cluster.pods[*host.pod].labels);
+    }
+    rows.push_back({host.name, identity, Addresses(host), labels});
   }
   std::cout << TextTable(rows) << "\n";
 }
