@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <istream>
 #include <system_error>
 #include <utility>
 
@@ -56,13 +57,24 @@ absl::Status ListDirectory(const std::string& directory,
   return absl::OkStatus();
 }
 
+// All that is left of `stream`. Not by its iterators: where the buffer throws,
+// as on a failing disk, they throw too.
+absl::StatusOr<std::string> ReadAll(const std::string& name,
+                                    std::istream& stream) {
+  std::string text;
+  std::array<char, 64 * 1024> chunk;
+  while (stream.read(chunk.data(), chunk.size()) || stream.gcount() > 0) {
+    text.append(chunk.data(), static_cast<size_t>(stream.gcount()));
+  }
+  if (stream.bad()) return SystemError(name, EIO);
+  return text;
+}
+
 absl::StatusOr<ManifestSource> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return SystemError(path, errno);
-  ManifestSource source = {.name = path,
-                           .text = {std::istreambuf_iterator<char>(file), {}}};
-  if (file.bad()) return SystemError(path, EIO);
-  return source;
+  CC_ASSIGN_OR_RETURN(std::string text, ReadAll(path, file));
+  return ManifestSource{.name = path, .text = std::move(text)};
 }
 
 }  // namespace
