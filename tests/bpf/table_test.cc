@@ -45,7 +45,15 @@ TEST_P(EndpointTest, ReadsTablesOfEveryNumberOfBounds) {
   for (int count = 0; count <= 8; ++count) {
     for (const bool odd : {false, true}) {
       std::vector<Rule> rules = Ranges(count);
-      if (odd && count > 0) rules.back().last = 0xffff;
+      // A range that meets the last one adds a single bound.
+      if (odd && count > 0) {
+        const uint16_t next = static_cast<uint16_t>(rules.back().last + 1);
+        rules.push_back({.protocol = 6,
+                         .first = next,
+                         .last = static_cast<uint16_t>(next + 20),
+                         .verdict = CC_VERDICT_DENY});
+        rules.push_back({.peer = far_.peer});  // two classes
+      }
       for (const bool paged : {false, true}) {
         state_->Table(db_.ingress_table, rules, paged);
         NextEpoch();
@@ -143,6 +151,12 @@ TEST_P(EndpointTest, DeniesWhatTheProxyShouldSeeWhileThereIsNone) {
 
 TEST_P(EndpointTest, DeniesWhatNoTableJudges) {
   AllowEverything();
+  // What a table of zeros would point at.
+  state_->Put("cc_cells", uint32_t{0},
+              cc_cell{.rule_set = 1,
+                      .proxy_port = 0,
+                      .verdict = CC_VERDICT_ALLOW,
+                      .auth = 0});
   state_->Subject(db_.slot, {.identity = db_.peer, .table = {60, 61}});
   NextEpoch();
   const std::string syn = Syn(web_, db_);
