@@ -36,7 +36,8 @@ class NativeRunner : public ProgramRunner {
   }
 
   absl::StatusOr<ProgramOutput> Run(const ProgramInput& input) override {
-    native::Packet packet(input.packet.data(), input.packet.size());
+    native::Packet packet(input.packet.data(), input.packet.size(),
+                          input.linear);
     packet.ctx()->ifindex = input.ifindex;
     packet.ctx()->ingress_ifindex = input.ingress_ifindex;
     world_.events.clear();

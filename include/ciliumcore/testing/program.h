@@ -47,6 +47,8 @@ struct ProgramInput {
   absl::string_view packet = {};  // an Ethernet frame
   uint32_t ifindex = 0;  // the interface that the program is attached to
   uint32_t ingress_ifindex = 0;  // through which it entered the node, or 0
+  // Natively, how many bytes a program reaches without pulling; 0: all.
+  uint32_t linear = 0;
 };
 
 struct ProgramOutput {
