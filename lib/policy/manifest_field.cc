@@ -308,6 +308,8 @@ void Field::Expected(absl::string_view what, absl::string_view found) const {
 
 std::string Field::Path() const {
   std::string path;
+  // Costs a walk of the tree: for many problems, the square of its size.
+  if (object_->problems->is_full()) return path;
   if (parent_ != nullptr) {
     AppendPath(*object_->root, parent_, path);
     AppendKey(path, name_);

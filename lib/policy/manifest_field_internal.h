@@ -28,6 +28,8 @@ class Problems {
 
   void Add(std::string line);
   bool empty() const { return count_ == 0; }
+  // Whether nobody will read a further line.
+  bool is_full() const { return count_ >= limit_; }
 
   // OK, or InvalidArgument with the lines.
   absl::Status ToStatus() const;

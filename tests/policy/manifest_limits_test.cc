@@ -8,6 +8,8 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "ciliumcore/policy/manifest.h"
 
 namespace ciliumcore {
@@ -18,6 +20,25 @@ TEST(ManifestLimitsTest, AReadErrorIsAStatus) {
   const std::string path = "/proc/self/mem";
   const auto sources = ReadManifestFiles({&path, 1});
   EXPECT_EQ(sources.status(), absl::ErrnoToStatus(EIO, path));
+}
+
+// Where each problem costs a walk of the tree, this takes minutes.
+TEST(ManifestLimitsTest, ManyProblemsCostNoMoreThanTheirNumber) {
+  std::string text =
+      "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, "
+      "metadata: {name: a}, spec: {ingress: [{ports: [";
+  constexpr int kPorts = 20000;
+  for (int i = 0; i < kPorts; ++i) absl::StrAppend(&text, "{port: 0},\n");
+  absl::StrAppend(&text, "]}]}}");
+  const ManifestSource source = {.name = "a.yaml", .text = text};
+  const absl::Status status = LoadManifests({&source, 1}).status();
+  EXPECT_TRUE(absl::StartsWith(
+      status.message(),
+      "a.yaml:1:111: NetworkPolicy default/a: spec.ingress[0].ports[0].port: "
+      "expected a port in 1..65535, found 0\n"))
+      << status.message();
+  EXPECT_TRUE(absl::EndsWith(status.message(), "\nand 19990 more"))
+      << status.message();
 }
 
 }  // namespace
