@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <istream>
 #include <system_error>
 #include <utility>
@@ -19,6 +20,8 @@ namespace ciliumcore {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr absl::string_view kStandardInput = "-";
 
 bool IsManifest(const std::string& name) {
   if (absl::StartsWith(name, ".")) return false;
@@ -71,6 +74,10 @@ absl::StatusOr<std::string> ReadAll(const std::string& name,
 }
 
 absl::StatusOr<ManifestSource> ReadFile(const std::string& path) {
+  if (path == kStandardInput) {
+    CC_ASSIGN_OR_RETURN(std::string text, ReadAll(path, std::cin));
+    return ManifestSource{.name = path, .text = std::move(text)};
+  }
   std::ifstream file(path, std::ios::binary);
   if (!file) return SystemError(path, errno);
   CC_ASSIGN_OR_RETURN(std::string text, ReadAll(path, file));
@@ -84,11 +91,15 @@ absl::StatusOr<std::vector<ManifestSource>> ReadManifestFiles(
   std::vector<std::string> files;
   for (const std::string& path : paths) {
     std::error_code error;
-    if (fs::is_directory(path, error)) {
+    if (path != kStandardInput && fs::is_directory(path, error)) {
       CC_RETURN_IF_ERROR(ListDirectory(path, files));
     } else {
       files.push_back(path);
     }
+  }
+  if (std::count(files.begin(), files.end(), kStandardInput) > 1) {
+    return absl::InvalidArgumentError(
+        "-: expected standard input once, found it again");
   }
   std::vector<ManifestSource> sources;
   for (const std::string& file : files) {

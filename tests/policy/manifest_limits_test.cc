@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <iostream>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
@@ -20,6 +23,26 @@ TEST(ManifestLimitsTest, AReadErrorIsAStatus) {
   const std::string path = "/proc/self/mem";
   const auto sources = ReadManifestFiles({&path, 1});
   EXPECT_EQ(sources.status(), absl::ErrnoToStatus(EIO, path));
+}
+
+TEST(ManifestLimitsTest, ADashIsStandardInput) {
+  std::istringstream input("kind: List");
+  std::streambuf* const before = std::cin.rdbuf(input.rdbuf());
+  const std::string path = "-";
+  const auto sources = ReadManifestFiles({&path, 1});
+  std::cin.rdbuf(before);
+  std::cin.clear();
+  ASSERT_TRUE(sources.ok()) << sources.status();
+  ASSERT_EQ(sources->size(), 1u);
+  EXPECT_EQ((*sources)[0].name, "-");
+  EXPECT_EQ((*sources)[0].text, "kind: List");
+}
+
+TEST(ManifestLimitsTest, StandardInputCannotBeReadTwice) {
+  const std::vector<std::string> paths = {"-", "-"};
+  EXPECT_EQ(ReadManifestFiles(paths).status(),
+            absl::InvalidArgumentError(
+                "-: expected standard input once, found it again"));
 }
 
 // Where each problem costs a walk of the tree, this takes minutes.

@@ -60,9 +60,10 @@ absl::StatusOr<Cluster> LoadManifests(absl::Span<const ManifestSource> sources,
                                       const ManifestOptions& options = {});
 
 // Reads files, and every *.yaml, *.yml and *.json below directories, in
-// alphabetical order; hidden files and kustomizations are left out. The code of
-// the system's error, naming the path, if one cannot be read; InvalidArgument
-// if a directory has no manifest.
+// alphabetical order; hidden files and kustomizations are left out. "-" is
+// standard input, to its end. The code of the system's error, naming the path,
+// if one cannot be read; InvalidArgument if a directory has no manifest, or "-"
+// is there twice.
 absl::StatusOr<std::vector<ManifestSource>> ReadManifestFiles(
     absl::Span<const std::string> paths);
 
