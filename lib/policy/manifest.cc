@@ -76,13 +76,19 @@ class Reader {
       : options_(options), problems_(options.max_problems) {}
 
   void ReadSource(const ManifestSource& source) {
+    const auto refuse = [&](TextPlace place, absl::string_view message) {
+      AddProblem({.file = source.name, .problems = &problems_}, place, "",
+                 message);
+    };
+    if (source.text.size() > options_.max_bytes) {
+      refuse({}, absl::StrCat("expected at most ", options_.max_bytes,
+                              " bytes, found ", source.text.size()));
+      return;
+    }
     internal::ReadYaml(
         source.text,
         [&](const YamlNode& root) { ReadObject(source.name, root, nullptr); },
-        [&](TextPlace place, absl::string_view message) {
-          AddProblem({.file = source.name, .problems = &problems_}, place, "",
-                     message);
-        });
+        refuse);
   }
 
   absl::StatusOr<Cluster> Finish() {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <iostream>
 #include <sstream>
 #include <string>
@@ -43,6 +44,17 @@ TEST(ManifestLimitsTest, StandardInputCannotBeReadTwice) {
   EXPECT_EQ(ReadManifestFiles(paths).status(),
             absl::InvalidArgumentError(
                 "-: expected standard input once, found it again"));
+}
+
+TEST(ManifestLimitsTest, ATextMayBeSoLongAndNoLonger) {
+  const ManifestSource source = {
+      .name = "a.yaml",
+      .text = "{apiVersion: v1, kind: Namespace, metadata: {name: a}}"};
+  const size_t size = source.text.size();
+  EXPECT_TRUE(LoadManifests({&source, 1}, {.max_bytes = size}).ok());
+  EXPECT_EQ(LoadManifests({&source, 1}, {.max_bytes = size - 1}).status(),
+            absl::InvalidArgumentError(
+                "a.yaml:1:1: expected at most 53 bytes, found 54"));
 }
 
 // Where each problem costs a walk of the tree, this takes minutes.

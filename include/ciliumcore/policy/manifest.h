@@ -28,6 +28,8 @@ struct ManifestOptions {
   // A workload becomes at most so many pods. Pods of one template are alike, so
   // what policy says of them does not depend on it.
   size_t max_replicas = 1000;
+  // Of one text; a longer one is refused before it is read.
+  size_t max_bytes = 64 << 20;
   // Problems to list before giving up.
   size_t max_problems = 10;
 };
@@ -53,7 +55,7 @@ struct ManifestOptions {
 // down to the ports of containers); a value of the wrong type, where the YAML
 // of Kubernetes may read 010 as 8 and yes as true; a value that cannot be; two
 // objects of one name; two pods with one address; nesting beyond 100 levels;
-// aliases that expand to more than 100,000 nodes.
+// aliases that expand to more than 100,000 nodes; a text that is too long.
 //
 // Pure. Never throws.
 absl::StatusOr<Cluster> LoadManifests(absl::Span<const ManifestSource> sources,
