@@ -49,6 +49,17 @@ TEST_P(EndpointTest, KeepsOneRecordWhicheverEndOpens) {
   EXPECT_EQ(Connections(), 1u);
 }
 
+TEST_P(EndpointTest, KeepsOneRecordOfAConnectionToItself) {
+  const Rule port_80 = {.protocol = 6, .first = 80, .last = 80};
+  Egress(web_, {port_80});
+  Ingress(web_, {port_80});
+  const std::string syn = Tcp(web_, web_, 40000, 80, kTcpSyn);
+  const std::string answer = Tcp(web_, web_, 80, 40000, kTcpSyn | kTcpAck);
+  ExpectDelivered(Send(web_, syn), syn, web_);
+  ExpectDelivered(Send(web_, answer), answer, web_);
+  EXPECT_EQ(Connections(), 1u);
+}
+
 TEST_P(EndpointTest, KeepsConnectionsOfEqualAddressesApartByPort) {
   AllowEverything();
   Send(web_, Tcp(web_, db_, 40000, 80, kTcpSyn));
@@ -145,6 +156,29 @@ TEST_P(EndpointTest, DoesNotTrustOneSidesJudgementForTheOther) {
   EXPECT_EQ(Connection().word & CC_CT_JUDGED, uint64_t{CC_CT_JUDGED});
 }
 
+TEST_P(EndpointTest, JudgesAReplyByTheRespondersPort) {
+  const Rule port_80 = {.protocol = 6, .first = 80, .last = 80};
+  Egress(web_, {port_80});
+  Ingress(db_, {port_80});
+  OpenTcp();
+  NextEpoch();
+  const std::string reply = Tcp(db_, web_, 80, 40000, kTcpAck);
+  ExpectDelivered(Send(db_, reply), reply, web_);
+}
+
+TEST_P(EndpointTest, NeedsBothSidesJudgedUnderTheSameEpoch) {
+  AllowWebToDb();
+  OpenTcp();
+  Ingress(db_, {});
+  // A reply that comes through the node has web's own side judged again.
+  const std::string reply = Tcp(db_, web_, 80, 40000, kTcpAck);
+  ExpectPassed(Receive(web_, reply, db_.ifindex), reply);
+  EXPECT_EQ(Connection().word & CC_CT_JUDGED, uint64_t{CC_CT_EGRESS_JUDGED});
+  // That is not db's.
+  const std::string data = Tcp(web_, db_, 40000, 80, kTcpAck);
+  ExpectDropped(Send(web_, data), data, CC_REASON_POLICY_DENIED);
+}
+
 TEST_P(EndpointTest, JudgesAgainWhenTheEpochReturnsToTheSameLowBits) {
   epoch_ = 0xfffffffe;
   Restart();
@@ -204,6 +238,14 @@ TEST_P(EndpointTest, ForgetsASynThatNobodyAnswered) {
   Send(web_, Syn(web_, db_));
   ExpectLives(options_.config.ticks_syn,
               Tcp(db_, web_, 80, 40000, kTcpSyn | kTcpAck));
+}
+
+TEST_P(EndpointTest, ForgetsAHandshakeThatDoesNotEnd) {
+  AllowWebToDb();
+  Send(web_, Syn(web_, db_));
+  const std::string answer = Tcp(db_, web_, 80, 40000, kTcpSyn | kTcpAck);
+  Send(db_, answer);
+  ExpectLives(options_.config.ticks_syn, answer);
 }
 
 TEST_P(EndpointTest, ForgetsAnEstablishedConnectionLate) {

@@ -187,6 +187,26 @@ TEST_P(EndpointTest, DoesNotForwardWhatHasNoHopLeft) {
   }
 }
 
+TEST_P(EndpointTest, KeepsTheChecksumRightWhereItWraps) {
+  AllowEverything();
+  const auto packet = [&](uint16_t id) {
+    return PacketBuilder()
+        .Ethernet(web_.mac, web_.host_mac)
+        .Ip(web_.v4, db_.v4, {.id = id})
+        .Tcp(40000, 80, kTcpSyn)
+        .Build();
+  };
+  // The checksum falls with the id: to zero at the id that it is with id 0.
+  const std::string first = packet(0);
+  std::string zero = packet(static_cast<uint16_t>(
+      static_cast<uint8_t>(first[24]) << 8 | static_cast<uint8_t>(first[25])));
+  ASSERT_EQ(zero.substr(24, 2), std::string(2, '\0'));
+  EXPECT_TRUE(ChecksumsAreRight(Send(web_, zero).packet));
+  zero[24] = zero[25] = '\xff';  // the other zero
+  ASSERT_TRUE(ChecksumsAreRight(zero));
+  EXPECT_TRUE(ChecksumsAreRight(Send(web_, zero).packet));
+}
+
 // --- Who a packet is from ---------------------------------------------------
 
 TEST_P(EndpointTest, MaySendFromItsOwnAddressesOnly) {

@@ -213,6 +213,20 @@ TEST_P(EndpointTest, RefusesAFragmentThatCouldRewriteTheTcpHeader) {
   ExpectDelivered(Send(web_, fine[3]), fine[3], db_);
 }
 
+TEST_P(EndpointTest, DoesNotReadALaterFragmentsDataAsHeaders) {
+  AllowEverything();
+  const PacketBuilder ip =
+      PacketBuilder().Ethernet(web_.mac, web_.host_mac).Ip(web_.v6, db_.v6);
+  Send(web_, PacketBuilder(ip).Fragment(7, 0, true).Udp(40000, 53).Build());
+  // Its data looks like an extension header with UDP behind it.
+  const std::string later = PacketBuilder(ip)
+                                .Fragment(7, 800, false)
+                                .Extension(60)
+                                .Udp(40000, 53)
+                                .Build();
+  ExpectDropped(Send(web_, later), later, CC_REASON_FIRST_FRAGMENT_MISSING);
+}
+
 TEST_P(EndpointTest, DropsAFirstFragmentWithoutAllOfItsHeader) {
   AllowEverything();
   const std::string part =

@@ -50,8 +50,7 @@ TEST_P(EndpointTest, ReadsTablesOfEveryNumberOfBounds) {
         const uint16_t next = static_cast<uint16_t>(rules.back().last + 1);
         rules.push_back({.protocol = 6,
                          .first = next,
-                         .last = static_cast<uint16_t>(next + 20),
-                         .verdict = CC_VERDICT_DENY});
+                         .last = static_cast<uint16_t>(next + 20)});
         rules.push_back({.peer = far_.peer});  // two classes
       }
       for (const bool paged : {false, true}) {
@@ -151,12 +150,14 @@ TEST_P(EndpointTest, DeniesWhatTheProxyShouldSeeWhileThereIsNone) {
 
 TEST_P(EndpointTest, DeniesWhatNoTableJudges) {
   AllowEverything();
-  // What a table of zeros would point at.
-  state_->Put("cc_cells", uint32_t{0},
-              cc_cell{.rule_set = 1,
-                      .proxy_port = 0,
-                      .verdict = CC_VERDICT_ALLOW,
-                      .auth = 0});
+  // Where a table of zeros points, and what counting its bounds adds.
+  for (const uint32_t cell : {0u, 4u}) {
+    state_->Put("cc_cells", cell,
+                cc_cell{.rule_set = 1,
+                        .proxy_port = 0,
+                        .verdict = CC_VERDICT_ALLOW,
+                        .auth = 0});
+  }
   state_->Subject(db_.slot, {.identity = db_.peer, .table = {60, 61}});
   NextEpoch();
   const std::string syn = Syn(web_, db_);
