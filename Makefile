@@ -22,10 +22,11 @@ SEED ?= $(shell date +%s)
 soak: ## random tests against the oracle, SOAK percent as long, from SEED on
 	@tools/setup/install.sh build test
 	bazel test --config=opt --test_timeout=86400 --test_env=CC_SEED=$(SEED) \
-	  --test_env=CC_ROUNDS=$(SOAK) //tests/oracle/...
+	  --test_env=CC_ROUNDS=$(SOAK) //tests/oracle/... //tests/bpf:differential_test
 
 mutants: ## break the library in known ways, and see that tests notice
 	@tools/setup/install.sh build test
+	bazel test --test_output=all --test_arg=--sample=1 //tests/mutants:mutants_test
 	@tests/oracle/mutants.py
 
 bench: ## all benchmarks, as a table with ratios
