@@ -51,7 +51,8 @@ MUTANTS = [
      "((__u32)word >> CC_CT_EPOCH_SHIFT) == (epoch & CC_CT_EPOCH_MASK) &&",
      "((__u32)word >> CC_CT_EPOCH_SHIFT) <= (epoch & CC_CT_EPOCH_MASK) &&"),
     ("a reply is judged as a connection of its own", "bpf/lib/judge.h",
-     "return flow->is_reply ? CC_INGRESS : CC_EGRESS;", "return CC_EGRESS;"),
+     "return flow->is_reply ? CC_INGRESS : CC_EGRESS;",
+     "return flow->is_reply ? CC_EGRESS : CC_EGRESS;"),
     ("a reply is judged by its own port", "bpf/lib/packet.h",
      "bpf_ntohs(is_reply ? p->sport : p->dport)", "bpf_ntohs(p->dport)"),
     ("the receiver is not asked", "bpf/endpoint.bpf.c",
@@ -86,7 +87,7 @@ def survives(tree, file, old, new):
 
 
 def main():
-    chosen = {int(word) for word in sys.argv[1:]} or range(len(MUTANTS))
+    chosen = [int(word) for word in sys.argv[1:]] or range(len(MUTANTS))
     root = pathlib.Path(__file__).resolve().parents[2]
     survivors = 0
     with tempfile.TemporaryDirectory() as scratch:
