@@ -111,6 +111,12 @@ absl::StatusOr<Surroundings> DatapathState::Resolve(
     if (!link.ok()) return Annotate(link.status(), "endpoint");
     ResolvedLink& resolved = surroundings.links[interface];
     resolved.ifindex = link->ifindex;
+    for (const auto& [other, its] : links_) {
+      if (its.ifindex != link->ifindex || other == interface) continue;
+      return absl::FailedPreconditionError(absl::StrCat(
+          "endpoint ", interface, ": its interface is attached as ", other,
+          "; detach that in a change before this"));
+    }
     resolved.host_mac = link->mac;
     if (endpoint.mac.has_value()) {
       resolved.mac = *endpoint.mac;

@@ -71,17 +71,23 @@ absl::StatusOr<std::vector<uint16_t>> EndpointWriter::StageSlots(
       slots_.Return(slot, 1);
       return Annotate(put, absl::StrCat("endpoint ", endpoint.name));
     }
+    // An interface may change its name in one change: then it has an owner that
+    // ends with the change.
+    const uint32_t owner_before =
+        std::exchange(owner_of_ifindex_[endpoint.ifindex], slot);
     live_[endpoint.name] = {.fixed = endpoint,
                             .slot = static_cast<uint16_t>(slot),
                             .since = next - 1,
                             .subject = {},
                             .subject_at = 0};
-    staging.OnUndo(
-        [this, name = endpoint.name, ifindex = endpoint.ifindex, slot, next] {
-          PutIfindex(ifindex, 0).IgnoreError();
-          slots_.Retire(slot, 1, next);
-          live_.erase(name);
-        });
+    staging.OnUndo([this, name = endpoint.name, ifindex = endpoint.ifindex,
+                    slot, next, owner_before] {
+      PutIfindex(ifindex, owner_before).IgnoreError();
+      owner_of_ifindex_[ifindex] = owner_before;
+      if (owner_before == 0) owner_of_ifindex_.erase(ifindex);
+      slots_.Retire(slot, 1, next);
+      live_.erase(name);
+    });
     slots.push_back(static_cast<uint16_t>(slot));
   }
   return slots;
@@ -105,7 +111,11 @@ absl::Status EndpointWriter::Stage(absl::Span<const DesiredEndpoint> endpoints,
     CC_RETURN_IF_ERROR(StageOne(live, {}, next, staging));
     staging.OnPublished([this, name = name, next] {
       Live& gone = live_.at(name);
-      PutIfindex(gone.fixed.ifindex, 0).IgnoreError();
+      const uint32_t ifindex = gone.fixed.ifindex;
+      if (owner_of_ifindex_[ifindex] == gone.slot) {
+        PutIfindex(ifindex, 0).IgnoreError();
+        owner_of_ifindex_.erase(ifindex);
+      }
       slots_.Retire(gone.slot, 1, next);
       live_.erase(name);
     });

@@ -62,7 +62,8 @@ class EndpointWriter {
   PublishedMaps* const maps_;
   GraceKeeper* const grace_;
   RangePool slots_, subjects_;
-  std::map<std::string, Live> live_;  // by name
+  std::map<std::string, Live> live_;               // by name
+  std::map<uint32_t, uint32_t> owner_of_ifindex_;  // its slot
   std::map<SubjectKey, Subject> subject_index_;
 };
 
