@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -170,6 +171,30 @@ TEST_F(DatapathTest, ReachesTheOutsideThroughTheNode) {
   TestSocket out = TestSocket::Connect(node_->netns("world"), Ip("192.0.2.10"),
                                        Ip("10.0.1.2"), kDbPort);
   EXPECT_FALSE(out.connected());
+}
+
+TEST_F(DatapathTest, ARenamedInterfaceIsDetachedBeforeItIsAttached) {
+  SetPolicies({AllowOnly("db", "web")});
+  ASSERT_EQ(std::system("ip link set veth-web down; "
+                        "ip link set veth-web name veth-new; "
+                        "ip link set veth-new up; "
+                        "ip route replace 10.0.1.1/32 dev veth-new"),
+            0);
+  EndpointOptions endpoint = Endpoint("web");
+  endpoint.interface = "veth-new";
+  Transaction both = datapath_->Begin();
+  both.DetachEndpoint("veth-web").AttachEndpoint(endpoint);
+  EXPECT_EQ(both.Commit(),
+            absl::FailedPreconditionError(
+                "endpoint veth-new: its interface is attached as veth-web; "
+                "detach that in a change before this"));
+  Transaction detach = datapath_->Begin();
+  detach.DetachEndpoint("veth-web");
+  ASSERT_TRUE(detach.Commit().ok());
+  Transaction attach = datapath_->Begin();
+  attach.AttachEndpoint(endpoint);
+  ASSERT_TRUE(attach.Commit().ok());
+  EXPECT_TRUE(Connect("web", "10.0.1.1").connected());
 }
 
 TEST_F(DatapathTest, AnUnknownInterfaceChangesNothing) {
