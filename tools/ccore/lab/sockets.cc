@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <deque>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -22,8 +23,9 @@
 namespace ciliumcore::ccore {
 namespace {
 
-// Probes under way at once: below any usual limit of open files.
-constexpr size_t kBatch = 768;
+// Probes under way at once, and started before the next look at what came back.
+constexpr size_t kWindow = 4096;
+constexpr size_t kStartedAtOnce = 128;
 
 struct SocketAddress {
   SocketAddress(const IpAddress& address, uint16_t port) {
@@ -83,11 +85,6 @@ absl::Status Enter(int netns) {
   return absl::ErrnoToStatus(errno, "entering a network namespace");
 }
 
-struct Running {
-  Probe* probe;
-  UniqueFd fd;
-};
-
 // Nothing if the probe failed at once: no route, say.
 absl::StatusOr<UniqueFd> StartProbe(const Probe& probe) {
   absl::StatusOr<UniqueFd> fd =
@@ -104,58 +101,113 @@ absl::StatusOr<UniqueFd> StartProbe(const Probe& probe) {
   return fd;
 }
 
-bool IsReached(const Running& running) {
-  if (running.probe->port.protocol == Protocol::kUdp) {
+bool IsUdp(const Probe& probe) { return probe.port.protocol == Protocol::kUdp; }
+
+// Of a probe that something came back for.
+bool IsReached(const Probe& probe, int fd) {
+  if (IsUdp(probe)) {
     char echo = 0;
-    return recv(running.fd.get(), &echo, 1, 0) == 1;
+    return recv(fd, &echo, 1, 0) == 1;
   }
   int error = 0;
   socklen_t bytes = sizeof(error);
-  getsockopt(running.fd.get(), SOL_SOCKET, SO_ERROR, &error, &bytes);
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes);
   return error == 0;
 }
 
-absl::Status RunBatch(const std::vector<Probe*>& batch, int timeout_ms) {
-  std::vector<Running> running;
-  int current = -1;
-  for (Probe* probe : batch) {
-    if (probe->source.netns != current) {
-      if (absl::Status in = Enter(probe->source.netns); !in.ok()) return in;
-      current = probe->source.netns;
-    }
-    absl::StatusOr<UniqueFd> fd = StartProbe(*probe);
-    if (!fd.ok()) return fd.status();
-    if (fd->valid()) running.push_back({probe, *std::move(fd)});
-  }
-  const auto deadline =
-      std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
-  while (!running.empty()) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-        deadline - std::chrono::steady_clock::now());
-    if (left.count() <= 0) break;
-    std::vector<pollfd> waits;
-    for (const Running& one : running) {
-      const bool is_udp = one.probe->port.protocol == Protocol::kUdp;
-      waits.push_back({.fd = one.fd.get(),
-                       .events = static_cast<short>(is_udp ? POLLIN : POLLOUT),
-                       .revents = 0});
-    }
-    if (poll(waits.data(), waits.size(), static_cast<int>(left.count())) < 0 &&
-        errno != EINTR) {
-      return absl::ErrnoToStatus(errno, "poll");
-    }
-    std::vector<Running> still;
-    for (size_t i = 0; i < running.size(); ++i) {
-      if (waits[i].revents == 0) {
-        still.push_back(std::move(running[i]));
-      } else {
-        running[i].probe->reached = IsReached(running[i]);
+// Probes on the way, each for the same time. Its thread roams namespaces.
+class ProbeRun {
+ public:
+  explicit ProbeRun(int timeout_ms)
+      : timeout_(timeout_ms), epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
+
+  absl::Status Run(const std::vector<Probe*>& probes) {
+    size_t next = 0;
+    while (true) {
+      bool is_full = false;
+      for (size_t i = 0; i < kStartedAtOnce && next < probes.size(); ++i) {
+        is_full = open_ == kWindow;
+        if (is_full) break;
+        absl::Status started = Start(*probes[next]);
+        // No more files: others must end first.
+        is_full = absl::IsResourceExhausted(started) && open_ > 0;
+        if (is_full) break;
+        if (!started.ok()) return started;
+        ++next;
       }
+      GiveUpLate();
+      if (running_.empty() && next == probes.size()) return absl::OkStatus();
+      absl::Status seen = LookWhatCameBack(is_full || next == probes.size());
+      if (!seen.ok()) return seen;
     }
-    running = std::move(still);
   }
-  return absl::OkStatus();
-}
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  struct Running {
+    Probe* probe;
+    UniqueFd fd;  // none: it is over
+    Clock::time_point deadline;
+  };
+
+  absl::Status Start(Probe& probe) {
+    if (probe.source.netns != netns_) {
+      if (absl::Status in = Enter(probe.source.netns); !in.ok()) return in;
+      netns_ = probe.source.netns;
+    }
+    absl::StatusOr<UniqueFd> fd = StartProbe(probe);
+    if (!fd.ok()) return fd.status();
+    if (!fd->valid()) return absl::OkStatus();
+    epoll_event event = {.events = IsUdp(probe) ? EPOLLIN : EPOLLOUT,
+                         .data = {.u64 = first_ + running_.size()}};
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd->get(), &event) != 0) {
+      return absl::ErrnoToStatus(errno, "epoll");
+    }
+    running_.push_back({&probe, *std::move(fd), Clock::now() + timeout_});
+    ++open_;
+    return absl::OkStatus();
+  }
+
+  void GiveUpLate() {
+    const Clock::time_point now = Clock::now();
+    while (!running_.empty() &&
+           (!running_.front().fd.valid() || running_.front().deadline <= now)) {
+      open_ -= running_.front().fd.valid();
+      running_.pop_front();
+      ++first_;
+    }
+  }
+
+  // If there is nothing else to do, waits for something or until the first
+  // gives up.
+  absl::Status LookWhatCameBack(bool is_idle) {
+    std::chrono::milliseconds wait(0);
+    if (is_idle && !running_.empty()) {
+      wait = std::chrono::ceil<std::chrono::milliseconds>(
+          running_.front().deadline - Clock::now());
+    }
+    epoll_event events[kStartedAtOnce];
+    const int count =
+        epoll_wait(epoll_.get(), events, kStartedAtOnce,
+                   static_cast<int>(std::max<int64_t>(wait.count(), 0)));
+    if (count < 0 && errno != EINTR) return absl::ErrnoToStatus(errno, "epoll");
+    for (int i = 0; i < count; ++i) {
+      Running& running = running_[events[i].data.u64 - first_];
+      running.probe->reached = IsReached(*running.probe, running.fd.get());
+      running.fd = UniqueFd();
+      --open_;
+    }
+    return absl::OkStatus();
+  }
+
+  const std::chrono::milliseconds timeout_;
+  const UniqueFd epoll_;
+  std::deque<Running> running_;  // ascending by deadline
+  uint64_t first_ = 0;           // how many were in front of running_[0]
+  size_t open_ = 0;              // those of running_ that are not over
+  int netns_ = -1;               // that the thread is in
+};
 
 }  // namespace
 
@@ -305,15 +357,7 @@ absl::Status RunProbes(std::vector<Probe*> probes, int timeout_ms) {
   std::stable_sort(probes.begin(), probes.end(), [](Probe* a, Probe* b) {
     return a->source.netns < b->source.netns;
   });
-  return OnRoamingThread([&]() -> absl::Status {
-    for (size_t at = 0; at < probes.size(); at += kBatch) {
-      const size_t end = std::min(at + kBatch, probes.size());
-      absl::Status run =
-          RunBatch({probes.begin() + at, probes.begin() + end}, timeout_ms);
-      if (!run.ok()) return run;
-    }
-    return absl::OkStatus();
-  });
+  return OnRoamingThread([&] { return ProbeRun(timeout_ms).Run(probes); });
 }
 
 }  // namespace ciliumcore::ccore
