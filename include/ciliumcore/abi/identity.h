@@ -13,7 +13,7 @@ enum cc_identity {
 };
 
 /* Value of maps cc_addrs (hash, key struct cc_addr) and cc_prefixes (trie).
- * One aligned word. A preallocated hash element may be recycled for another
+ * One aligned word. A hash element may be recycled, at once, for another
  * key while a packet still holds it; `check` is a hash of the key and tells. */
 struct cc_place_ref {
 	__u32 check; /* cc_addr_check of the address; 0 in cc_prefixes */
