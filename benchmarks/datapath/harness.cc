@@ -10,15 +10,20 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <thread>
 
 namespace ciliumcore::bench {
 namespace {
 
-constexpr int kRounds = 11;
+constexpr int kTurns = 11;
+constexpr double kDisturbed = 1.1;  // of the least baseline
+constexpr auto kPause = std::chrono::milliseconds(50);
+constexpr auto kPatience = std::chrono::seconds(20);
 
 cpu_set_t g_other_cpus;  // what PinToLastCpu left
 
@@ -44,12 +49,23 @@ void Require(bool ok, absl::string_view what) {
   std::exit(1);
 }
 
-std::vector<double> LeastOfEach(absl::Span<const Measure> measures) {
+std::vector<double> Turns::LeastOfEach(absl::Span<const Measure> measures) {
   std::vector<double> least(measures.size(),
                             std::numeric_limits<double>::infinity());
-  for (int round = 0; round < kRounds; ++round) {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  for (int turns = 0; turns < kTurns;) {
     for (size_t i = 0; i < measures.size(); ++i) {
-      least[i] = std::min(least[i], measures[i]());
+      const double time = measures[i]();
+      least[i] = std::min(least[i], time);
+      if (i > 0) continue;
+      calm_ = std::min(calm_, time);
+      const bool is_calm = time <= calm_ * kDisturbed;
+      if (is_calm || std::chrono::steady_clock::now() > until) {
+        ++turns;
+      } else {
+        std::this_thread::sleep_for(kPause);
+        break;
+      }
     }
   }
   return least;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,19 @@ void Require(bool ok, absl::string_view what);
 // A measurement: how long one operation took, in nanoseconds.
 using Measure = std::function<double()>;
 
-// The least of 11 measurements of each, taken in turn, so that what disturbs
-// the machine for a while disturbs all of them.
-std::vector<double> LeastOfEach(absl::Span<const Measure> measures);
+// Takes measurements in turn, so that what disturbs the machine for a while
+// disturbs all of them alike.
+class Turns {
+ public:
+  // The least of 11 measurements of each, the first of which is the baseline: a
+  // turn in which it took more than it ever did here (a busy neighbour on the
+  // same core makes everything half as long again) does not count. Settles for
+  // what there is when that lasts.
+  std::vector<double> LeastOfEach(absl::Span<const Measure> measures);
+
+ private:
+  double calm_ = std::numeric_limits<double>::infinity();
+};
 
 // Runs the BPF program `fd` on `packet`, `repeat` times over; nanoseconds per
 // run. `ifindex` is the interface it seems to be on, 0 for none in particular;

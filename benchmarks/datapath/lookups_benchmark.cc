@@ -44,9 +44,9 @@ class Lookups {
   std::array<double, 2> Compare(const bpf_program* nothing,
                                 const bpf_program* ours,
                                 const bpf_program* theirs) {
-    const std::vector<double> least =
-        LeastOfEach({[&] { return Ask(nothing); }, [&] { return Ask(ours); },
-                     [&] { return Ask(theirs); }});
+    const std::vector<double> least = turns_.LeastOfEach(
+        {[&] { return Ask(nothing); }, [&] { return Ask(ours); },
+         [&] { return Ask(theirs); }});
     return {least[1] - least[0], least[2] - least[0]};
   }
 
@@ -62,6 +62,7 @@ class Lookups {
     return time / kQuestionsPerRun;
   }
 
+  Turns turns_;
   std::unique_ptr<lookups, void (*)(lookups*)> skeleton_;
 };
 
