@@ -26,7 +26,7 @@ soak: ## random tests against the oracle, SOAK percent as long, from SEED on
 
 mutants: ## break the library in known ways, and see that tests notice
 	@tools/setup/install.sh build test
-	bazel test --test_output=all --test_arg=--sample=1 //tests/mutants:mutants_test
+	bazel test --test_output=all //tests/mutants:mutants_test
 	@tests/oracle/mutants.py
 
 bench: ## all benchmarks, as a table with ratios

@@ -4,7 +4,8 @@
 
 Each mutant of programs.py and compiler.py is compiled alone and linked with the
 native tests in place of the original. Prints `mutant | killed by`; fails if one
-survives, does not compile, or has lost its place in the source.
+survives, does not compile, or has lost its place in the source, and if the tests
+fail without a mutant too.
 
   run.py [--sample N] [--only TEXT] [--jobs N] --GROUP FILE...
 
@@ -30,6 +31,8 @@ from compiler import COMPILER  # noqa: E402
 from programs import PROGRAMS  # noqa: E402
 
 TIMEOUT = 120  # seconds for the tests of one mutant
+# The tests that are to fail are not those whose result this program's caller reads.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "XML_OUTPUT_FILE"}
 ABSL = re.compile(r"lib(absl_\w+)\.a$")
 
 Mutant = collections.namedtuple("Mutant", "group file old new breach")
@@ -40,6 +43,12 @@ def mutants():
     for group, entries in (("programs", PROGRAMS), ("compiler", COMPILER)):
         for entry in entries:
             yield Mutant(group, *entry)
+
+
+def control_of(group):
+    """A mutant that changes nothing."""
+    _, file, old, _, _ = next(m for m in mutants() if m.group == group)
+    return Mutant(group, file, old, old, "nothing")
 
 
 def libraries():
@@ -96,7 +105,8 @@ def run(mutant, archives):
             return Outcome(None, "does not link: " + done.stderr[-500:])
         try:
             tests = subprocess.run([binary, "--gtest_fail_fast", "--gtest_brief=1"],
-                                   capture_output=True, text=True, timeout=TIMEOUT)
+                                   capture_output=True, text=True, timeout=TIMEOUT,
+                                   env=ENVIRONMENT)
         except subprocess.TimeoutExpired:
             return Outcome("a test that did not end", None)
         if tests.returncode == 0:
@@ -117,6 +127,12 @@ def main():
     chosen = [m for m in list(mutants())[::args.sample]
               if getattr(args, m.group) and args.only in " ".join(m[1:])]
     started = time.monotonic()
+    for group in sorted({m.group for m in chosen}):
+        control = run(control_of(group), getattr(args, group))
+        if control.killed_by or control.problem:
+            print(f"without a mutant, the tests of the {group} fail: "
+                  f"{control.killed_by or control.problem}")
+            return 1
     alive = 0
     print("| mutant | killed by |\n|---|---|")
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
