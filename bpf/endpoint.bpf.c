@@ -45,7 +45,7 @@ CC_INLINE int cc_finish(cc_ctx *ctx, const struct cc_packet *p, struct cc_told *
 }
 
 /* A packet that policy denies: dropped, unless the node only listens. */
-CC_INLINE bool cc_is_denied(const cc_ctx *ctx, const struct cc_packet *p, struct cc_told *told,
+CC_INLINE bool cc_is_denied(cc_ctx *ctx, const struct cc_packet *p, struct cc_told *told,
 			    __u8 reason)
 {
 	cc_refuse_packet(ctx, p, told, reason);

@@ -32,6 +32,10 @@ typedef struct __sk_buff cc_ctx;
 	const volatile type cc_config_data SEC(".rodata.config"); \
 	CC_INLINE const volatile type *cc_cfg(void) { return &cc_config_data; }
 #define CC_PROGRAM(section) SEC(section)
+/* A function that the verifier checks once, for any arguments, instead of once for
+ * each state of each caller. Costs a call; arguments are scalars, the context, or
+ * pointers that it must compare with NULL; results are scalars. */
+#define CC_FUNCTION __attribute__((noinline))
 #define CC_LICENSE char cc_license[] SEC("license") = "Dual BSD/GPL"
 
 #else

@@ -103,9 +103,11 @@ CC_INLINE __u8 cc_flow_allow(const cc_ctx *ctx, struct cc_flow *flow, const stru
 }
 
 /* Counts and tells a drop; what the program returns. */
-CC_INLINE int cc_refuse_packet(const cc_ctx *ctx, const struct cc_packet *p, struct cc_told *told,
-			       __u8 reason)
+CC_FUNCTION int cc_refuse_packet(cc_ctx *ctx, const struct cc_packet *p, struct cc_told *told,
+				 __u8 reason)
 {
+	if (!p || !told)
+		return CC_DROP;
 	cc_count(told->direction, reason, p->bytes);
 	if (cc_cfg()->emit_drops && reason != CC_REASON_LINK_SCOPE) {
 		told->kind = CC_EVENT_DROP;

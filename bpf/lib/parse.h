@@ -163,10 +163,12 @@ CC_INLINE enum cc_parsed cc_parse_ipv6(cc_ctx *ctx, struct cc_packet *p)
 }
 
 /* Fills *p, which is zero. */
-CC_INLINE enum cc_parsed cc_parse(cc_ctx *ctx, struct cc_packet *p)
+CC_FUNCTION enum cc_parsed cc_parse(cc_ctx *ctx, struct cc_packet *p)
 {
 	const struct ethhdr *eth;
 
+	if (!p)
+		return CC_PARSED_REFUSED;
 	p->bytes = ctx_len(ctx);
 	if (!ctx_at(ctx, 0, CC_PULL_BYTES) && !ctx_pull(ctx, CC_PULL_BYTES))
 		return cc_refuse(p, CC_REASON_INVALID_PACKET);

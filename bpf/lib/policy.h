@@ -97,24 +97,29 @@ CC_INLINE __u32 cc_interval_of(const struct cc_table *table, __u8 protocol, __u1
 	return interval;
 }
 
-/* What `table` says of `peer` on (protocol, port). Denies, by no rule set, if
- * the table is not there. */
-CC_INLINE struct cc_cell cc_decide(__u32 table_index, __u32 peer, __u8 protocol, __u16 port)
+/* The word of the cell that decides. Two sides ask, one function answers. */
+CC_FUNCTION __u64 cc_decide_word(__u32 table_index, __u32 peer, __u8 protocol, __u16 port)
 {
 	const struct cc_table *table = cc_lookup(&cc_tables, &table_index);
-	union {
-		__u64 word;
-		struct cc_cell cell;
-	} copy = { 0 };
 
 	if (!table || !table->interval_count)
-		return copy.cell;
+		return 0;
 	const __u32 at = table->cells + cc_class_of(table_index, peer) * table->interval_count +
 			 cc_interval_of(table, protocol, port);
 	const struct cc_cell *cell = cc_lookup(&cc_cells, &at);
 
-	if (cell)
-		copy.word = cc_load_once((const __u64 *)cell);
+	return cell ? cc_load_once((const __u64 *)cell) : 0;
+}
+
+/* What `table` says of `peer` on (protocol, port). Denies, by no rule set, if
+ * the table is not there. */
+CC_INLINE struct cc_cell cc_decide(__u32 table, __u32 peer, __u8 protocol, __u16 port)
+{
+	const union {
+		__u64 word;
+		struct cc_cell cell;
+	} copy = { .word = cc_decide_word(table, peer, protocol, port) };
+
 	return copy.cell;
 }
 

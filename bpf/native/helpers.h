@@ -103,6 +103,7 @@ static inline __u32 ctx_ingress_ifindex(const cc_ctx *ctx) { return ctx->ingress
 		return (const volatile type *)cc_native_config();                         \
 	}
 #define CC_PROGRAM(section)
+#define CC_FUNCTION static __attribute__((unused))
 #define CC_LICENSE struct cc_native_map
 
 #endif /* CILIUMCORE_BPF_NATIVE_HELPERS_H_ */
