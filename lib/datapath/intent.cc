@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "ciliumcore/base/status.h"
 #include "lib/base/status_macros_internal.h"
 
 namespace ciliumcore::internal {
@@ -26,8 +27,7 @@ PolicyEndpoint PolicyEndpointOf(const IdentityRef& identity,
 absl::Status ValidateEndpoint(const EndpointOptions& endpoint) {
   const std::string subject = absl::StrCat("endpoint ", endpoint.interface);
   if (!endpoint.identity.valid()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(subject, ": has no identity"));
+    return Annotate(endpoint.identity.status(), subject);
   }
   int families[2] = {0, 0};
   for (const IpAddress& address : endpoint.addresses)
@@ -61,8 +61,8 @@ absl::Status ValidateIntent(const Intent& intent) {
   }
   for (const auto& [first, remote] : intent.remotes) {
     if (!remote.identity.valid()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("remote ", first.ToString(), ": has no identity"));
+      return Annotate(remote.identity.status(),
+                         absl::StrCat("remote ", first.ToString()));
     }
     for (const IpAddress& address : remote.addresses) {
       CC_RETURN_IF_ERROR(

@@ -44,8 +44,8 @@ struct Surroundings {
   std::vector<IpAddress> host_addresses;
 };
 
-// InvalidArgument if an endpoint has no identity, no or too many addresses, or
-// an address belongs to two.
+// InvalidArgument if an endpoint has no or too many addresses, or an address
+// belongs to two; the reference's status if an identity is none.
 absl::Status ValidateIntent(const Intent& intent);
 
 // In the order of `endpoints`, then of `remotes`.

@@ -158,6 +158,11 @@ class Builder {
           "an endpoint of namespace ", endpoint.ns,
           " that is not in the host's network has the identity ", name));
     }
+    if (static_cast<uint32_t>(endpoint.identity) >= kFirstCidrPeer) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "identity ", name, ": expected a number below ", kFirstCidrPeer,
+          ", where those of peers that are no identity begin"));
+    }
     const uint32_t fresh = static_cast<uint32_t>(first_of_group_.size());
     const auto [at, inserted] =
         group_of_identity_.try_emplace(endpoint.identity, fresh);

@@ -211,5 +211,18 @@ TEST_F(DatapathTest, AnUnknownInterfaceChangesNothing) {
   EXPECT_TRUE(Connect("web", "10.0.1.1").connected());
 }
 
+TEST_F(DatapathTest, SaysWhyAnEndpointHasNoIdentity) {
+  IdentityAllocator one({.first = 300, .last = 300});
+  const IdentityRef taken = one.Allocate({{"app", "first"}});
+  EndpointOptions endpoint = Endpoint("web");
+  endpoint.identity = one.Allocate({{"app", "second"}});
+  Transaction change = datapath_->Begin();
+  change.AttachEndpoint(endpoint);
+  const absl::Status done = change.Commit();
+  EXPECT_EQ(done.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(done.message().rfind("endpoint veth-web: ", 0), 0u) << done;
+  EXPECT_TRUE(Connect("web", "10.0.1.1").connected());
+}
+
 }  // namespace
 }  // namespace ciliumcore

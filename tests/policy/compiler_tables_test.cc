@@ -299,6 +299,11 @@ TEST_F(CompiledTablesTest, RefusesAnEndpointWithoutIdentity) {
   EXPECT_EQ(CodeOf(town_), absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(CompiledTablesTest, RefusesAnIdentityThatWouldBeAnotherPeersNumber) {
+  town_.input().endpoints[0].identity = static_cast<Identity>(kFirstCidrPeer);
+  EXPECT_EQ(CodeOf(town_), absl::StatusCode::kInvalidArgument);
+}
+
 TEST(PeerRegistryTest, RestoresNumbersInTheirRange) {
   PeerRegistry registry;
   PeerVariety variety;

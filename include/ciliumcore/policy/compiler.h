@@ -138,8 +138,8 @@ struct CompiledPolicy {
 //
 // InvalidArgument if two policies have one name, an identity has two sets of
 // labels or namespaces, an address belongs to two endpoints, or an endpoint
-// that is not in the host's network has no identity; ResourceExhausted if
-// numbers run out.
+// that is not in the host's network has no identity, or one above those that
+// are identities (kFirstCidrPeer); ResourceExhausted if numbers run out.
 //
 // Cost: near linear in the size of the output and in matches of selectors.
 absl::StatusOr<CompiledPolicy> Compile(const PolicyInput& input,

@@ -24,10 +24,10 @@
 
 namespace ciliumcore {
 
-// Numbers of world addresses that an ipBlock names: the scope of CIDR
-// identities. Numbers of split peers lie above every identity.
-inline constexpr uint32_t kFirstCidrPeer = kFirstLocalIdentity;
-inline constexpr uint32_t kLastCidrPeer = kLastLocalIdentity;
+// Numbers that no identity has, nor may have: those of world addresses that an
+// ipBlock names, and those of split peers.
+inline constexpr uint32_t kFirstCidrPeer = 0x20000000;
+inline constexpr uint32_t kLastCidrPeer = 0x3fffffff;
 inline constexpr uint32_t kFirstSplitPeer = 0x40000000;
 inline constexpr uint32_t kLastSplitPeer = 0x7fffffff;
 
