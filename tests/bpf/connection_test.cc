@@ -60,6 +60,15 @@ TEST_P(EndpointTest, KeepsOneRecordOfAConnectionToItself) {
   EXPECT_EQ(Connections(), 1u);
 }
 
+TEST_P(EndpointTest, KeepsOneRecordBetweenAddressesThatEndAlike) {
+  Egress(web_, {{.peer = CC_IDENTITY_WORLD}});
+  const Host alike = {.v4 = Ip("10.0.9.10"), .v6 = Ip("fd00:9::10")};
+  Send(web_, Syn(web_, alike));
+  const std::string answer = Tcp(alike, web_, 80, 40000, kTcpSyn | kTcpAck);
+  ExpectPassed(Receive(web_, answer), answer);
+  EXPECT_EQ(Connections(), 1u);
+}
+
 TEST_P(EndpointTest, KeepsConnectionsOfEqualAddressesApartByPort) {
   AllowEverything();
   Send(web_, Tcp(web_, db_, 40000, 80, kTcpSyn));
@@ -290,6 +299,16 @@ TEST_P(EndpointTest, LivesOnWithEachPacket) {
     Wait(options_.config.ticks_any);
     ExpectDelivered(Send(db_, reply), reply, web_);
   }
+}
+
+TEST_P(EndpointTest, LivesByTheKernelsClock) {
+  options_.config.clock_from_map = 0;
+  Restart();
+  AllowWebToDb();
+  OpenTcp();
+  Wait(100000);  // by a clock that nobody reads
+  const std::string reply = Tcp(db_, web_, 80, 40000, kTcpAck);
+  ExpectDelivered(Send(db_, reply), reply, web_);
 }
 
 TEST_P(EndpointTest, IsNotConfusedByAnotherCpusLaterTick) {

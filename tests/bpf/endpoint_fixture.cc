@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "tests/bpf/scenario.h"
+
 namespace ciliumcore::testing {
 namespace {
 
@@ -24,6 +26,7 @@ void EndpointTest::SetUp() {
   if (ground.prepare != nullptr) ground.prepare();
   if (IsSkipped() || HasFatalFailure()) return;
   options_.entries = SmallMaps();
+  options_.fib = ScenarioFib;
   web_ = {.v4 = Ip("10.0.1.10"),
           .v6 = Ip("fd00:1::10"),
           .peer = 1001,

@@ -170,6 +170,41 @@ TEST_P(EndpointTest, LeavesTheWorldToTheNodesStack) {
   ExpectPassed(Send(web_, syn), syn);
 }
 
+TEST_P(EndpointTest, AsksTheRoutesWhereThatIsWanted) {
+  options_.config.forward = CC_FORWARD_FIB;
+  Restart();
+  AllowEverything();
+  const Host routed = {.v4 = Ip("198.51.100.5"), .v6 = Ip("2001:db8:1::5")};
+  const Host black = {.v4 = Ip("192.0.2.5"), .v6 = Ip("2001:db8:2::5")};
+  const std::string syn = Syn(web_, routed);
+  ExpectForwarded(Send(web_, syn), syn, kOutsideIfindex);
+  const std::string last =
+      From(web_, routed, {.ttl = 1}).Tcp(40001, 80, kTcpAck).Build();
+  EXPECT_EQ(Send(web_, last).events.back().reason, CC_REASON_TTL_EXCEEDED);
+  Send(web_, Syn(web_, black));  // which opens a connection
+  ExpectDropped(Send(web_, Syn(web_, black)), Syn(web_, black),
+                CC_REASON_FIB_LOOKUP_FAILED);
+  // To the node itself, or where it has no route.
+  ExpectPassed(Send(web_, Syn(web_, world_)), Syn(web_, world_));
+}
+
+TEST_P(EndpointTest, ReadsHeadersThatAreNotInOnePiece) {
+  AllowEverything();
+  const std::string syn = From(web_, db_)
+                              .Tcp(40000, 80, kTcpSyn)
+                              .Payload(std::string(100, 'x'))
+                              .Build();
+  for (const uint32_t linear :
+       {14u, 20u, 34u, 40u, 54u, 60u, 74u, 113u, 114u}) {
+    const auto output = runner_->Run({.program = Program::kFromEndpoint,
+                                      .packet = syn,
+                                      .ifindex = web_.ifindex,
+                                      .linear = linear});
+    ASSERT_TRUE(output.ok()) << output.status();
+    ExpectDelivered(*output, syn, db_);
+  }
+}
+
 TEST_P(EndpointTest, DoesNotForwardWhatHasNoHopLeft) {
   AllowEverything();
   for (const Host& to : {db_, far_}) {

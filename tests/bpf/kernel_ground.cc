@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "tests/bpf/endpoint_fixture.h"
+#include "tests/bpf/scenario_links.h"
 #include "tests/support/private_netns.h"
 #include "tests/support/require_bpf.h"
 
@@ -23,12 +24,7 @@ void Prepare() {
   static PrivateNetns* netns = nullptr;
   if (netns != nullptr) return;
   netns = new PrivateNetns;
-  for (const uint32_t ifindex :
-       {EndpointTest::kWebIfindex, EndpointTest::kDbIfindex,
-        EndpointTest::kNobodyIfindex, EndpointTest::kOutsideIfindex,
-        EndpointTest::kFarIfindex}) {
-    netns->AddVeth("e" + std::to_string(ifindex), ifindex);
-  }
+  MakeScenarioLinks(*netns);
 }
 
 // Loading takes a tenth of a second, so tests of one configuration share a
