@@ -46,11 +46,17 @@ bool WantsValues(Operator op) {
 }
 
 // Only labels of Kubernetes keep its rules: the key of "cidr:10.0.0.0/8" has
-// another form.
+// another form. In none may stand what separates a selector's parts, or it
+// would read as another selector than it was.
 absl::Status ValidateKey(absl::string_view key) {
   const Wanted wanted = WantedOf(key);
   if (wanted.source.empty() || wanted.source == kSourceKubernetes) {
     return ValidateLabelKey(wanted.key);
+  }
+  if (key.find_first_of("()!=") != absl::string_view::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected a key without '(', ')', '!' and '=', found ",
+                     internal::QuotedName(key)));
   }
   return Label::Parse(key).status();
 }

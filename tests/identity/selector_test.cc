@@ -148,6 +148,17 @@ TEST(SelectorParseTest, ReadsWhatItPrints) {
   EXPECT_TRUE(LabelSelector::Parse(" ")->matches_everything());
 }
 
+// As a later term, the parenthesis would make one of all terms before it.
+TEST(SelectorParseTest, RefusesWhatItCouldNotReadAgain) {
+  for (const char* key : {"x(y:a", "x:a)", "x:!a", "x:(", "(:a"}) {
+    LabelSelector selector;
+    selector.match_labels = {{key, "b"}};
+    EXPECT_EQ(selector.Validate().code(), absl::StatusCode::kInvalidArgument)
+        << key;
+    EXPECT_FALSE(LabelSelector::Parse("a, " + std::string(key) + "=b").ok());
+  }
+}
+
 TEST(SelectorParseTest, RefusesWhatIsMalformed) {
   for (const char* text :
        {",", "a,", ",a", "a b", "a in b", "a in (b", "a in b)", "in (a)",
