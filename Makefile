@@ -1,6 +1,6 @@
 # Each target sets up a fresh Debian 12 as far as it needs, then calls Bazel.
 
-.PHONY: help build demo test soak mutants bench install test-kernels coverage lint format
+.PHONY: help build demo test soak fuzz mutants bench install test-kernels coverage lint format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -23,6 +23,11 @@ soak: ## random tests against the oracle, SOAK percent as long, from SEED on
 	@tools/setup/install.sh build test
 	bazel test --config=opt --test_timeout=86400 --test_env=CC_SEED=$(SEED) \
 	  --test_env=CC_ROUNDS=$(SOAK) //tests/oracle/... //tests/bpf:differential_test
+
+SECONDS ?= 30
+fuzz: ## libFuzzer on the programs and the parsers, SECONDS each
+	@tools/setup/install.sh build test
+	@tools/ci/fuzz.sh $(SECONDS)
 
 mutants: ## break the library in known ways, and see that tests notice
 	@tools/setup/install.sh build test

@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 """Counts the test cases of one `bazel test` run.
 
-Usage: summary.py BUILD_EVENTS_JSON [KERNEL_TARGETS_FILE]
+Usage: summary.py BUILD_EVENTS_JSON [--kernel TARGETS_FILE] [--fuzz RESULTS_FILE]
 
 Prints each skipped and each failed case by name, then one line alone:
 "N passed, N failed". Fails if a case failed, a target did not build, or
-nothing ran. With a list of targets, each of these must have run a case.
+nothing ran. Each of the kernel targets listed must have run a case. Each line
+"TARGET OUTCOME" of tools/ci/fuzz.sh is a case.
 """
 
+import argparse
 import json
 import sys
 import urllib.parse
@@ -67,8 +69,17 @@ def results(path):
 
 
 def main(argv):
-    found = results(argv[1])
-    must_run = open(argv[2], encoding="utf-8").read().split() if len(argv) > 2 else []
+    parser = argparse.ArgumentParser()
+    parser.add_argument("events")
+    parser.add_argument("--kernel")
+    parser.add_argument("--fuzz")
+    options = parser.parse_args(argv[1:])
+    found = results(options.events)
+    must_run = open(options.kernel, encoding="utf-8").read().split() if options.kernel else []
+    if options.fuzz:
+        for line in open(options.fuzz, encoding="utf-8"):
+            target, outcome = line.split()
+            found.setdefault(target, []).append(("fuzzing", outcome))
     count = {"passed": 0, "failed": 0, "skipped": 0}
     for target, ran in sorted(found.items()):
         if not ran:
