@@ -148,7 +148,7 @@ TEST(SelectorParseTest, ReadsWhatItPrints) {
   EXPECT_TRUE(LabelSelector::Parse(" ")->matches_everything());
 }
 
-// As a later term, the parenthesis would make one of all terms before it.
+// A parenthesis in a key would swallow the terms printed behind it.
 TEST(SelectorParseTest, RefusesWhatItCouldNotReadAgain) {
   for (const char* key : {"x(y:a", "x:a)", "x:!a", "x:(", "(:a"}) {
     LabelSelector selector;
