@@ -21,6 +21,17 @@ for label in $(bazel query "kind(cc_test, tests(set($*)))" 2>/dev/null); do
 done
 llvm-profdata-19 merge -sparse "$work"/*.profraw -o "$work/all"
 only=(-instr-profile "$work/all" -ignore-filename-regex '/usr/|(^|/)(tests|bazel-out|external)/' "${binaries[@]}")
-llvm-cov-19 report "${only[@]}" -show-region-summary=false -show-branch-summary=false
+llvm-cov-19 report "${only[@]}" -show-region-summary=false -show-branch-summary=false |
+  tee "$work/report"
+awk '
+  $1 ~ /^bpf\/(lib\/|[^\/]*\.bpf\.c)/ { part = "the programs" }
+  $1 ~ /^(lib|include)\// { part = "the library" }
+  part != "" && $5 > 0 { lines[part] += $5; missed[part] += $6 }
+  { part = "" }
+  END {
+    for (part in lines)
+      printf "%s: %d of %d lines, %.1f %%\n", part, lines[part] - missed[part],
+        lines[part], 100 * (1 - missed[part] / lines[part])
+  }' "$work/report"
 [ -z "${HTML:-}" ] || llvm-cov-19 show "${only[@]}" -format=html -output-dir="$HTML"
 [ $failed -eq 0 ] || { echo "Some tests failed: the numbers are not theirs" >&2; exit 1; }
