@@ -12,18 +12,15 @@ import os
 import re
 import sys
 
-# What a packet may cost, in parts of the recorded figure, by name and flows.
-FEW, MANY = {"1", "1024"}, {"65536", "262144"}
-
-
 def packet_target(where, flows):
+    """What a packet may cost, in parts of the recorded figure."""
     if where == "drop_while_read":
         return 0.03
     if where == "drop":
         return 0.45
     if flows == "new":
         return 0.5
-    if flows in MANY:
+    if flows in ("65536", "262144"):
         return 0.45
     return 0.2 if where in ("local", "to_endpoint") else 0.3
 
@@ -38,7 +35,7 @@ PACKET_NAMES = {
     "local": "to a local pod, both policies",
     "to_endpoint": "from a remote pod into the endpoint",
     "drop": "denied, event written",
-    "drop_while_read": "denied, events read",
+    "drop_while_read": "denied, event written and read",
 }
 
 
@@ -105,7 +102,8 @@ def programs(rows):
             times = fastest.get(name[0])
             yield [name[0], number(row["instructions"]), number(row["stack"]),
                    number(row["jited_bytes"]),
-                   f"{min(times):.0f} to {max(times):.0f}" if times else ""]
+                   " to ".join(sorted({f"{t:.0f}" for t in (min(times), max(times))}, key=int))
+                   if times else ""]
 
 
 def changes(rows):
@@ -156,20 +154,26 @@ TABLES = {"packets": packets, "lookups": lookups, "programs": programs, "changes
           "maps": maps, "others": others}
 
 
+NUMBER = re.compile(r"([\d.,]+( to \d+)?|new)?$")
+
+
+def numeric_in(lines):
+    """Which columns hold numbers, or nothing, below their heads."""
+    return [all(NUMBER.match(line[i]) for line in lines[1:]) for i in range(len(lines[0]))]
+
+
 def as_text(lines):
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    numeric = re.compile(r"[\d.,]+( to \d+)?$|missed$|disturbed$|$")
-    texts = []
-    for line in lines:
-        cells = (c.rjust(w) if i and all(numeric.match(l[i]) for l in lines[1:]) else c.ljust(w)
-                 for i, (c, w) in enumerate(zip(line, widths)))
-        texts.append("  ".join(cells).rstrip())
-    return "\n".join(texts)
+    columns = list(zip(widths, numeric_in(lines)))
+    return "\n".join(
+        "  ".join(cell.rjust(width) if numeric else cell.ljust(width)
+                  for cell, (width, numeric) in zip(line, columns)).rstrip()
+        for line in lines)
 
 
 def as_markdown(lines):
     rows = ["| " + " | ".join(line) + " |" for line in lines]
-    rows.insert(1, "|" + "---|" * len(lines[0]))
+    rows.insert(1, "|" + "".join("---:|" if numeric else "---|" for numeric in numeric_in(lines)))
     return "\n".join(rows)
 
 
