@@ -22,10 +22,10 @@ typedef struct __sk_buff cc_ctx;
 		__type(key, key_type);                           \
 		__type(value, value_type);                       \
 	} name SEC(".maps")
-#define CC_RINGBUF(name, bytes)                      \
-	struct {                                     \
-		__uint(type, BPF_MAP_TYPE_RINGBUF);  \
-		__uint(max_entries, bytes);          \
+#define CC_RINGBUF(name, bytes)                     \
+	struct {                                    \
+		__uint(type, BPF_MAP_TYPE_RINGBUF); \
+		__uint(max_entries, bytes);         \
 	} name SEC(".maps")
 /* The node's configuration: .rodata, so a constant to the verifier. */
 #define CC_CONFIG(type)                                           \
@@ -45,10 +45,9 @@ typedef struct __sk_buff cc_ctx;
 #define CC_INLINE static inline __attribute__((always_inline))
 
 /* Map calls with the types of the map's declaration. */
-#define cc_lookup(map_, key_)                            \
-	((typeof((map_)->value))bpf_map_lookup_elem(     \
-		(map_), 1 ? (key_) : (typeof((map_)->key))0))
-#define cc_put(map_, key_, value_, flags_)                             \
+#define cc_lookup(map_, key_) \
+	((typeof((map_)->value))bpf_map_lookup_elem((map_), 1 ? (key_) : (typeof((map_)->key))0))
+#define cc_put(map_, key_, value_, flags_)                               \
 	bpf_map_update_elem((map_), 1 ? (key_) : (typeof((map_)->key))0, \
 			    1 ? (value_) : (typeof((map_)->value))0, flags_)
 

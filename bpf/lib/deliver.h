@@ -86,9 +86,8 @@ CC_INLINE struct cc_exit cc_forward_hop(cc_ctx *ctx, const struct cc_packet *p, 
 		next.ipv4_nh = hop->gateway.w[3];
 	else
 		__builtin_memcpy(next.ipv6_nh, &hop->gateway, sizeof(next.ipv6_nh));
-	return (struct cc_exit){
-		.action = bpf_redirect_neigh(hop->ifindex, &next, sizeof(next), 0)
-	};
+	return (struct cc_exit){ .action =
+					 bpf_redirect_neigh(hop->ifindex, &next, sizeof(next), 0) };
 }
 
 /* Out by the node's routes, without its stack. */
@@ -117,9 +116,8 @@ CC_INLINE struct cc_exit cc_forward_fib(cc_ctx *ctx, const struct cc_packet *p)
 		return cc_exit_drop(CC_REASON_TTL_EXCEEDED);
 	next.nh_family = fib.family;
 	__builtin_memcpy(next.ipv6_nh, fib.ipv6_dst, sizeof(next.ipv6_nh));
-	return (struct cc_exit){
-		.action = bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0)
-	};
+	return (struct cc_exit){ .action =
+					 bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0) };
 }
 
 CC_INLINE struct cc_exit cc_forward(cc_ctx *ctx, const struct cc_packet *p, __u16 where)

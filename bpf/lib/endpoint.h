@@ -52,8 +52,7 @@ CC_INLINE bool cc_owns_source(const struct cc_endpoint *endpoint, const struct c
 
 	if (!(own->w[2] | own->w[3]))
 		return false; /* it has none of this family */
-	return cc_addr_equal(own, &p->src) &&
-	       (!p->is_error || cc_addr_equal(own, &p->error_from));
+	return cc_addr_equal(own, &p->src) && (!p->is_error || cc_addr_equal(own, &p->error_from));
 }
 
 #endif /* CILIUMCORE_BPF_ENDPOINT_H_ */

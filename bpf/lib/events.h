@@ -29,7 +29,7 @@ CC_INLINE __u64 cc_wake_flags(void)
 	const __u64 record = sizeof(struct cc_event) + BPF_RINGBUF_HDR_SZ;
 
 	return unread >= wake && (unread & (wake - 1)) < record ? BPF_RB_FORCE_WAKEUP :
-								 BPF_RB_NO_WAKEUP;
+								  BPF_RB_NO_WAKEUP;
 }
 
 CC_INLINE void cc_tell(const cc_ctx *ctx, const struct cc_packet *p, const struct cc_told *told)

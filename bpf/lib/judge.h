@@ -16,7 +16,7 @@ struct cc_flow {
 	struct cc_ct_key key;
 	struct cc_ct_found found;
 	__u32 epoch, now;
-	__u32 back;      /* direction in the key: 1 is hi -> lo */
+	__u32 back; /* direction in the key: 1 is hi -> lo */
 	__u16 where_src, where_dst;
 	bool is_reply;
 };
@@ -61,8 +61,8 @@ CC_INLINE __u8 cc_judge_side(const struct cc_endpoint *endpoint, __u32 side, __u
 			     struct cc_told *told)
 {
 	const struct cc_subject subject = cc_subject_of(endpoint, flow->epoch);
-	const __u32 table = side == CC_EGRESS ? subject.table[CC_EGRESS] :
-						subject.table[CC_INGRESS];
+	const __u32 table =
+		side == CC_EGRESS ? subject.table[CC_EGRESS] : subject.table[CC_INGRESS];
 	const struct cc_cell cell =
 		cc_decide(table, peer, p->protocol, cc_policy_port(p, flow->is_reply));
 

@@ -113,8 +113,8 @@ CC_INLINE struct cc_exit cc_answer_solicit(cc_ctx *ctx, const struct cc_packet *
 	ip->payload_len = bpf_htons(CC_ND_ADVERT_BYTES);
 	__builtin_memcpy(&ip->saddr, target, sizeof(*target));
 	__builtin_memcpy(&ip->daddr, &p->src, sizeof(p->src));
-	if (bpf_skb_store_bytes(ctx, ETH_HLEN + sizeof(*ip),
-				(char *)&advert + CC_ND_PSEUDO_BYTES, CC_ND_ADVERT_BYTES, 0))
+	if (bpf_skb_store_bytes(ctx, ETH_HLEN + sizeof(*ip), (char *)&advert + CC_ND_PSEUDO_BYTES,
+				CC_ND_ADVERT_BYTES, 0))
 		return cc_exit_drop(CC_REASON_INVALID_PACKET);
 	return (struct cc_exit){ .action = bpf_redirect(me->ifindex, 0) };
 }

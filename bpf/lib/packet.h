@@ -28,10 +28,10 @@ struct cc_packet {
 	__u8 tcp_flags;
 	__u8 icmp_type, icmp_code;
 	__u8 is_v6;
-	__u8 is_error;           /* an ICMP error about the tuple */
+	__u8 is_error; /* an ICMP error about the tuple */
 	__u8 ttl;
-	__u8 reason;             /* why parsing failed */
-	__u32 l4;                /* offset of the transport header */
+	__u8 reason; /* why parsing failed */
+	__u32 l4;    /* offset of the transport header */
 	__u32 bytes;
 	struct cc_addr error_from; /* who sent the packet itself, if is_error; it goes to dst */
 };

@@ -9,7 +9,7 @@
 #include "bpf/lib/packet.h"
 
 enum cc_parsed {
-	CC_PARSED_IP,     /* ours to judge */
+	CC_PARSED_IP, /* ours to judge */
 	CC_PARSED_ARP,
 	CC_PARSED_REFUSED, /* reason says why */
 };

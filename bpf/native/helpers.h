@@ -78,29 +78,31 @@ static inline __u32 ctx_len(const cc_ctx *ctx) { return (__u32)(ctx->tail - ctx-
 static inline __u32 ctx_ifindex(const cc_ctx *ctx) { return ctx->ifindex; }
 static inline __u32 ctx_ingress_ifindex(const cc_ctx *ctx) { return ctx->ingress_ifindex; }
 
-#define CC_MAP(name_, kind, key_type, value_type, entries, flags_)                        \
-	static struct {                                                                   \
-		struct cc_native_map map;                                                 \
-		key_type *key;                                                            \
-		value_type *value;                                                        \
-	} name_ = { { #name_, BPF_MAP_TYPE_##kind, sizeof(key_type), sizeof(value_type),  \
-		      entries, flags_, 0 }, NULL, NULL };                                 \
-	__attribute__((constructor)) static void name_##_register(void)                   \
-	{                                                                                 \
-		cc_native_register(&name_.map);                                           \
-	}                                                                                 \
+#define CC_MAP(name_, kind, key_type, value_type, entries, flags_)                                \
+	static struct {                                                                           \
+		struct cc_native_map map;                                                         \
+		key_type *key;                                                                    \
+		value_type *value;                                                                \
+	} name_ = { { #name_, BPF_MAP_TYPE_##kind, sizeof(key_type), sizeof(value_type), entries, \
+		      flags_, 0 },                                                                \
+		    NULL,                                                                         \
+		    NULL };                                                                       \
+	__attribute__((constructor)) static void name_##_register(void)                           \
+	{                                                                                         \
+		cc_native_register(&name_.map);                                                   \
+	}                                                                                         \
 	struct cc_native_map
-#define CC_RINGBUF(name_, bytes)                                                          \
+#define CC_RINGBUF(name_, bytes)                                                                 \
 	static struct cc_native_map name_ = { #name_, BPF_MAP_TYPE_RINGBUF, 0, 0, bytes, 0, 0 }; \
-	__attribute__((constructor)) static void name_##_register(void)                   \
-	{                                                                                 \
-		cc_native_register(&name_);                                               \
-	}                                                                                 \
+	__attribute__((constructor)) static void name_##_register(void)                          \
+	{                                                                                        \
+		cc_native_register(&name_);                                                      \
+	}                                                                                        \
 	struct cc_native_map
-#define CC_CONFIG(type)                                                                   \
-	static inline const volatile type *cc_cfg(void)                                   \
-	{                                                                                 \
-		return (const volatile type *)cc_native_config();                         \
+#define CC_CONFIG(type)                                           \
+	static inline const volatile type *cc_cfg(void)           \
+	{                                                         \
+		return (const volatile type *)cc_native_config(); \
 	}
 #define CC_PROGRAM(section)
 #define CC_FUNCTION static __attribute__((unused))

@@ -42,7 +42,8 @@ Map::~Map() {
 }
 
 size_t Map::array_bytes() const {
-  return stride_ * declared_.max_entries * (IsPerCpu(declared_.type) ? cpus_ : 1);
+  return stride_ * declared_.max_entries *
+         (IsPerCpu(declared_.type) ? cpus_ : 1);
 }
 
 void Map::Share(std::byte* memory) {
@@ -51,10 +52,13 @@ void Map::Share(std::byte* memory) {
   array_is_shared_ = true;
 }
 
-size_t Map::size() const { return is_array() ? declared_.max_entries : elements_.size(); }
+size_t Map::size() const {
+  return is_array() ? declared_.max_entries : elements_.size();
+}
 
 std::string Map::Key(const void* key) const {
-  if (declared_.type == BPF_MAP_TYPE_LPM_TRIE) return PrefixKey(key, LoadU32(key));
+  if (declared_.type == BPF_MAP_TYPE_LPM_TRIE)
+    return PrefixKey(key, LoadU32(key));
   return std::string(static_cast<const char*>(key), declared_.key_size);
 }
 
@@ -63,16 +67,18 @@ std::string Map::PrefixKey(const void* key, uint32_t bits) const {
   std::string masked(static_cast<const char*>(key), declared_.key_size);
   std::memcpy(masked.data(), &bits, sizeof(bits));
   for (size_t i = sizeof(bits); i < masked.size(); ++i) {
-    const int keep = static_cast<int>(bits) - 8 * static_cast<int>(i - sizeof(bits));
+    const int keep =
+        static_cast<int>(bits) - 8 * static_cast<int>(i - sizeof(bits));
     if (keep >= 8) continue;
-    masked[i] = keep <= 0 ? '\0' : static_cast<char>(masked[i] & (0xff << (8 - keep)));
+    masked[i] =
+        keep <= 0 ? '\0' : static_cast<char>(masked[i] & (0xff << (8 - keep)));
   }
   return masked;
 }
 
 Map::Element* Map::FindLongest(const void* key) {
-  const uint32_t longest =
-      std::min<uint32_t>(LoadU32(key), static_cast<uint32_t>(prefix_counts_.size() - 1));
+  const uint32_t longest = std::min<uint32_t>(
+      LoadU32(key), static_cast<uint32_t>(prefix_counts_.size() - 1));
   for (int64_t bits = longest; bits >= 0; --bits) {
     if (prefix_counts_[bits] == 0) continue;
     auto it = elements_.find(PrefixKey(key, static_cast<uint32_t>(bits)));
@@ -85,7 +91,8 @@ void* Map::Lookup(const void* key, uint32_t cpu) {
   if (is_array()) {
     const size_t index = LoadU32(key);
     if (index >= declared_.max_entries) return nullptr;
-    return array_ + stride_ * (IsPerCpu(declared_.type) ? index * cpus_ + cpu : index);
+    return array_ +
+           stride_ * (IsPerCpu(declared_.type) ? index * cpus_ + cpu : index);
   }
   if (declared_.type == BPF_MAP_TYPE_LPM_TRIE) {
     Element* found = FindLongest(key);
@@ -99,7 +106,8 @@ void* Map::Lookup(const void* key, uint32_t cpu) {
   return it->second.value.get();
 }
 
-int Map::Update(const void* key, const void* value, uint64_t flags, uint32_t cpu) {
+int Map::Update(const void* key, const void* value, uint64_t flags,
+                uint32_t cpu) {
   if (is_array()) {
     if (flags == BPF_NOEXIST) return -EEXIST;
     void* at = Lookup(key, cpu);
@@ -114,7 +122,8 @@ int Map::Update(const void* key, const void* value, uint64_t flags, uint32_t cpu
   if (it == elements_.end()) {
     if (flags == BPF_EXIST) return -ENOENT;
     if (elements_.size() >= declared_.max_entries) {
-      if (declared_.type != BPF_MAP_TYPE_LRU_HASH) return is_lpm ? -ENOSPC : -E2BIG;
+      if (declared_.type != BPF_MAP_TYPE_LRU_HASH)
+        return is_lpm ? -ENOSPC : -E2BIG;
       Remove(elements_.find(*by_age_.back()));
     }
     it = elements_.emplace(std::move(bytes), Element()).first;
@@ -135,13 +144,15 @@ int Map::Update(const void* key, const void* value, uint64_t flags, uint32_t cpu
 
 void Map::Remove(Elements::iterator it) {
   if (declared_.type == BPF_MAP_TYPE_LRU_HASH) by_age_.erase(it->second.age);
-  if (declared_.type == BPF_MAP_TYPE_LPM_TRIE) --prefix_counts_[LoadU32(it->first.data())];
+  if (declared_.type == BPF_MAP_TYPE_LPM_TRIE)
+    --prefix_counts_[LoadU32(it->first.data())];
   elements_.erase(it);
 }
 
 int Map::Erase(const void* key) {
   if (is_array()) return -EINVAL;
-  if (declared_.type == BPF_MAP_TYPE_LPM_TRIE && LoadU32(key) >= prefix_counts_.size()) {
+  if (declared_.type == BPF_MAP_TYPE_LPM_TRIE &&
+      LoadU32(key) >= prefix_counts_.size()) {
     return -EINVAL;
   }
   auto it = elements_.find(Key(key));
@@ -157,19 +168,21 @@ void Map::Clear() {
   if (array_is_shared_) {
     std::memset(array_, 0, array_bytes());
   } else if (is_array()) {
-    if (madvise(array_, array_bytes(), MADV_DONTNEED) != 0) std::abort();  // zero pages again
+    if (madvise(array_, array_bytes(), MADV_DONTNEED) != 0)
+      std::abort();  // zero pages again
   }
 }
 
-void Map::ForEach(
-    const std::function<void(const void* key, const void* value)>& visit) const {
+void Map::ForEach(const std::function<void(const void* key, const void* value)>&
+                      visit) const {
   if (is_array()) {
     for (uint32_t i = 0; i < declared_.max_entries; ++i) {
       visit(&i, array_ + stride_ * (IsPerCpu(declared_.type) ? i * cpus_ : i));
     }
     return;
   }
-  for (const auto& [key, element] : elements_) visit(key.data(), element.value.get());
+  for (const auto& [key, element] : elements_)
+    visit(key.data(), element.value.get());
 }
 
 }  // namespace ciliumcore::native

@@ -40,14 +40,16 @@ class Map {
   // The value's bytes, or null. LPM: of the longest prefix that covers the key.
   void* Lookup(const void* key, uint32_t cpu = 0);
   // `flags`: BPF_ANY, BPF_NOEXIST, BPF_EXIST.
-  int Update(const void* key, const void* value, uint64_t flags, uint32_t cpu = 0);
+  int Update(const void* key, const void* value, uint64_t flags,
+             uint32_t cpu = 0);
   int Erase(const void* key);
   void Clear();
   // Calls `visit` on each entry; arrays: on each index.
-  void ForEach(const std::function<void(const void* key, const void* value)>& visit) const;
+  void ForEach(const std::function<void(const void* key, const void* value)>&
+                   visit) const;
 
-  // Arrays: keeps the values in `memory` from now on, which outlives the map and
-  // has room for all of them, `stride` bytes apart.
+  // Arrays: keeps the values in `memory` from now on, which outlives the map
+  // and has room for all of them, `stride` bytes apart.
   void Share(std::byte* memory);
 
   // Arrays: all values, `stride` bytes apart (the value size rounded up to 8).
@@ -74,8 +76,8 @@ class Map {
   std::byte* array_ = nullptr;
   bool array_is_shared_ = false;
   Elements elements_;
-  std::list<const std::string*> by_age_;   // LRU: most recent first
-  std::vector<uint32_t> prefix_counts_;    // LPM: entries of each length
+  std::list<const std::string*> by_age_;  // LRU: most recent first
+  std::vector<uint32_t> prefix_counts_;   // LPM: entries of each length
 };
 
 }  // namespace ciliumcore::native

@@ -32,13 +32,15 @@ struct Helpers {
     if (needed >= current->event_bytes_free) return nullptr;
     current->event_bytes_free -= needed;
     current->reserved_ = std::make_unique<char[]>(bytes);
-    std::memset(current->reserved_.get(), 0xaa, bytes);  // as dirty as the kernel's
+    std::memset(current->reserved_.get(), 0xaa,
+                bytes);  // as dirty as the kernel's
     current->reserved_bytes_ = bytes;
     return current->reserved_.get();
   }
 
   static void Submit() {
-    current->events.emplace_back(current->reserved_.get(), current->reserved_bytes_);
+    current->events.emplace_back(current->reserved_.get(),
+                                 current->reserved_bytes_);
     current->reserved_.reset();
   }
 };
@@ -47,7 +49,8 @@ World::World(const WorldOptions& options) {
   for (const cc_native_map& map : Declared()) {
     auto entries = options.entries.find(map.name);
     maps_.push_back(std::make_unique<Map>(
-        map, entries == options.entries.end() ? 0 : entries->second, options.cpus));
+        map, entries == options.entries.end() ? 0 : entries->second,
+        options.cpus));
   }
 }
 
@@ -85,7 +88,8 @@ Packet::Packet(const void* bytes, size_t size, size_t linear) {
 }
 
 std::string Packet::bytes() const {
-  return std::string(reinterpret_cast<const char*>(ctx_.data), ctx_.tail - ctx_.data);
+  return std::string(reinterpret_cast<const char*>(ctx_.data),
+                     ctx_.tail - ctx_.data);
 }
 
 int Run(World& world, int (*program)(cc_ctx*), Packet& packet) {
@@ -108,7 +112,8 @@ void cc_native_register(cc_native_map* map) {
     if (std::strcmp(other.name, map->name) != 0) continue;
     // Two programs that share a map agree on its shape, or the build is wrong.
     if (other.type != map->type || other.key_size != map->key_size ||
-        other.value_size != map->value_size || other.max_entries != map->max_entries) {
+        other.value_size != map->value_size ||
+        other.max_entries != map->max_entries) {
       std::abort();
     }
     map->id = other.id;
@@ -124,18 +129,21 @@ void* bpf_map_lookup_elem(void* map, const void* key) {
   return Helpers::MapOf(map).Lookup(key, current->cpu);
 }
 
-long bpf_map_update_elem(void* map, const void* key, const void* value, __u64 flags) {
+long bpf_map_update_elem(void* map, const void* key, const void* value,
+                         __u64 flags) {
   return Helpers::MapOf(map).Update(key, value, flags, current->cpu);
 }
 
-void* bpf_ringbuf_reserve(void*, __u64 size, __u64) { return Helpers::Reserve(size); }
+void* bpf_ringbuf_reserve(void*, __u64 size, __u64) {
+  return Helpers::Reserve(size);
+}
 void bpf_ringbuf_submit(void*, __u64) { Helpers::Submit(); }
 __u64 bpf_ringbuf_query(void*, __u64) { return 0; }
 __u64 bpf_jiffies64(void) { return current->jiffies; }
 __u64 bpf_ktime_get_coarse_ns(void) { return current->nanoseconds; }
 
-__s64 bpf_csum_diff(const __be32* from, __u32 from_size, const __be32* to, __u32 to_size,
-                    __u32 seed) {
+__s64 bpf_csum_diff(const __be32* from, __u32 from_size, const __be32* to,
+                    __u32 to_size, __u32 seed) {
   if ((from_size | to_size) & 3) return -EINVAL;
   __u64 sum = seed;
   for (__u32 i = 0; i < to_size / 4; ++i) sum += to[i];
@@ -163,7 +171,8 @@ long bpf_redirect_neigh(__u32 ifindex, struct bpf_redir_neigh*, int, __u64) {
   return ciliumcore::native::kTcRedirect;
 }
 
-long bpf_skb_load_bytes(const cc_ctx* ctx, __u32 offset, void* to, __u32 bytes) {
+long bpf_skb_load_bytes(const cc_ctx* ctx, __u32 offset, void* to,
+                        __u32 bytes) {
   if (offset > ciliumcore::native::kMaxOffset ||
       size_t{offset} + bytes > static_cast<size_t>(ctx->tail - ctx->data)) {
     std::memset(to, 0, bytes);
@@ -173,7 +182,8 @@ long bpf_skb_load_bytes(const cc_ctx* ctx, __u32 offset, void* to, __u32 bytes) 
   return 0;
 }
 
-long bpf_skb_store_bytes(cc_ctx* ctx, __u32 offset, const void* from, __u32 bytes, __u64) {
+long bpf_skb_store_bytes(cc_ctx* ctx, __u32 offset, const void* from,
+                         __u32 bytes, __u64) {
   if (offset > ciliumcore::native::kMaxOffset ||
       size_t{offset} + bytes > static_cast<size_t>(ctx->tail - ctx->data)) {
     return -EFAULT;

@@ -6,20 +6,20 @@
 #define CILIUMCORE_CILIUMCORE_H_
 
 // IWYU pragma: begin_exports
+#include "ciliumcore/base/ip.h"
+#include "ciliumcore/base/port.h"
 #include "ciliumcore/datapath/datapath.h"
 #include "ciliumcore/datapath/options.h"
-#include "ciliumcore/policy/manifest.h"
-#include "ciliumcore/policy/network_policy.h"
-#include "ciliumcore/policy/compiler.h"
-#include "ciliumcore/policy/matrix.h"
+#include "ciliumcore/flow/flow.h"
+#include "ciliumcore/flow/reason.h"
 #include "ciliumcore/identity/allocator.h"
 #include "ciliumcore/identity/label.h"
 #include "ciliumcore/identity/selector.h"
-#include "ciliumcore/flow/flow.h"
-#include "ciliumcore/flow/reason.h"
 #include "ciliumcore/maps/map.h"
-#include "ciliumcore/base/ip.h"
-#include "ciliumcore/base/port.h"
+#include "ciliumcore/policy/compiler.h"
+#include "ciliumcore/policy/manifest.h"
+#include "ciliumcore/policy/matrix.h"
+#include "ciliumcore/policy/network_policy.h"
 // IWYU pragma: end_exports
 
 #endif  // CILIUMCORE_CILIUMCORE_H_

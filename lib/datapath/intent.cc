@@ -62,7 +62,7 @@ absl::Status ValidateIntent(const Intent& intent) {
   for (const auto& [first, remote] : intent.remotes) {
     if (!remote.identity.valid()) {
       return Annotate(remote.identity.status(),
-                         absl::StrCat("remote ", first.ToString()));
+                      absl::StrCat("remote ", first.ToString()));
     }
     for (const IpAddress& address : remote.addresses) {
       CC_RETURN_IF_ERROR(

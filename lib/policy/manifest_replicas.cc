@@ -54,8 +54,9 @@ class Owners {
   }
 
  private:
-  // The owner of a ReplicaSet that is not among the objects, if that owner is: a
-  // Deployment names its ReplicaSets by the hash that it labels their pods with.
+  // The owner of a ReplicaSet that is not among the objects, if that owner is:
+  // a Deployment names its ReplicaSets by the hash that it labels their pods
+  // with.
   std::optional<ObjectName> DeploymentOf(const ObjectName& owner,
                                          const Labels& pod_labels) const {
     const std::string* hash = pod_labels.Get(kTemplateHashLabel);

@@ -22,7 +22,8 @@ TEST(WorldTest, CountsTheEventsThatFindTheRingFull) {
   const std::string frame(60, '\0');
   for (int i = 0; i < 5; ++i) {
     Packet packet(frame.data(), frame.size());
-    EXPECT_EQ(native::Run(world, cc_from_endpoint, packet), 2);  // dropped all the same
+    EXPECT_EQ(native::Run(world, cc_from_endpoint, packet),
+              2);  // dropped all the same
   }
   EXPECT_EQ(world.events.size(), 2u);
   const uint32_t kind = CC_EVENT_DROP;

@@ -9,7 +9,7 @@ PROGRAMS = [
     ("bpf/lib/judge.h", "cc_decide(table, peer, p->protocol, cc_policy_port(p, flow->is_reply))",
      "cc_decide(table, peer, p->protocol, cc_policy_port(p, false))",
      "a reply would be judged by the client's port"),
-    ("bpf/lib/judge.h", "const __u32 table = side == CC_EGRESS ?", "const __u32 table = side == CC_INGRESS ?",
+    ("bpf/lib/judge.h", "side == CC_EGRESS ? subject.table", "side == CC_INGRESS ? subject.table",
      "what an endpoint sends would be judged by what it may get"),
     ("bpf/lib/judge.h", "return flow->is_reply ? CC_INGRESS : CC_EGRESS;", "return CC_EGRESS;",
      "a reply would need a rule of its own"),

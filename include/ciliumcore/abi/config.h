@@ -13,17 +13,17 @@ enum cc_forward {
 };
 
 struct cc_config {
-	__u32 clock_shift;     /* a tick is 2^clock_shift jiffies, about a second */
-	__u32 ticks_tcp;       /* life of an established TCP connection, in ticks */
-	__u32 ticks_syn;       /* of one that has not answered yet */
-	__u32 ticks_close;     /* of one that is closing */
-	__u32 ticks_any;       /* of everything else */
-	__u32 event_wake_bytes;/* wake the reader when this much is unread; power of two */
-	__u8 emit_new;         /* an event for each new connection */
-	__u8 emit_drops;       /* an event for each drop */
-	__u8 clock_from_map;   /* deterministic time, from cc_clock */
-	__u8 forward;          /* enum cc_forward */
-	__u8 audit_only;       /* judge and tell, but let denied packets pass */
+	__u32 clock_shift;      /* a tick is 2^clock_shift jiffies, about a second */
+	__u32 ticks_tcp;        /* life of an established TCP connection, in ticks */
+	__u32 ticks_syn;        /* of one that has not answered yet */
+	__u32 ticks_close;      /* of one that is closing */
+	__u32 ticks_any;        /* of everything else */
+	__u32 event_wake_bytes; /* wake the reader when this much is unread; power of two */
+	__u8 emit_new;          /* an event for each new connection */
+	__u8 emit_drops;        /* an event for each drop */
+	__u8 clock_from_map;    /* deterministic time, from cc_clock */
+	__u8 forward;           /* enum cc_forward */
+	__u8 audit_only;        /* judge and tell, but let denied packets pass */
 	__u8 pad[3];
 };
 CC_ABI_SIZE(struct cc_config, 32);

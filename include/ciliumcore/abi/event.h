@@ -12,23 +12,23 @@ enum cc_event_kind {
 #define CC_EVENT_VERSION 1
 
 struct cc_event {
-	__u16 kind;          /* enum cc_event_kind */
-	__u16 version;       /* CC_EVENT_VERSION */
-	__u32 bytes;         /* of this record */
-	__u64 time;          /* nanoseconds of CLOCK_MONOTONIC, to a jiffy */
+	__u16 kind;              /* enum cc_event_kind */
+	__u16 version;           /* CC_EVENT_VERSION */
+	__u32 bytes;             /* of this record */
+	__u64 time;              /* nanoseconds of CLOCK_MONOTONIC, to a jiffy */
 	struct cc_addr src, dst; /* of the packet */
-	__be16 sport, dport; /* of the packet; ICMP echo: identifier */
+	__be16 sport, dport;     /* of the packet; ICMP echo: identifier */
 	__u8 protocol;
-	__u8 reason;         /* enum cc_reason; 0 with CC_EVENT_NEW */
-	__u8 direction;      /* enum cc_direction: which judgement, or which program */
-	__u8 tcp_flags;      /* ICMP: the type */
+	__u8 reason;              /* enum cc_reason; 0 with CC_EVENT_NEW */
+	__u8 direction;           /* enum cc_direction: which judgement, or which program */
+	__u8 tcp_flags;           /* ICMP: the type */
 	__u32 src_peer, dst_peer; /* peer numbers */
 	__u32 rule_set[CC_DIRECTION_COUNT]; /* that decided; 0: this side was not asked */
-	__u32 epoch;         /* under which it was judged */
-	__u32 ifindex;       /* of the program's interface */
+	__u32 epoch;                        /* under which it was judged */
+	__u32 ifindex;                      /* of the program's interface */
 	__u32 packet_bytes;
 	__u8 is_reply;
-	__u8 audited;        /* denied, but let pass */
+	__u8 audited; /* denied, but let pass */
 	__u8 pad[2];
 };
 CC_ABI_SIZE(struct cc_event, 88);

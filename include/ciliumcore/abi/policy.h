@@ -43,7 +43,7 @@ struct cc_table {
 	__u16 interval_count; /* cells per class */
 	__u16 bound_count;    /* inline bounds in use, or CC_BOUNDS_PAGED */
 	__u32 class_count;
-	__u32 generation;     /* the epoch that made it, for explanation */
+	__u32 generation;             /* the epoch that made it, for explanation */
 	__u32 axis[CC_INLINE_BOUNDS]; /* bounds, ascending; or roots, by enum cc_port_root */
 };
 CC_ABI_SIZE(struct cc_table, 64);

@@ -5,6 +5,7 @@
 #ifndef CILIUMCORE_ABI_REASON_H_
 #define CILIUMCORE_ABI_REASON_H_
 
+/* clang-format off */
 /* X(NAME, number, "text", "what to look at") */
 #define CC_REASONS(X)                                                                              \
 	X(FORWARDED, 0, "forwarded", "")                                                           \
@@ -29,6 +30,7 @@
 	X(NO_ENDPOINT, 220, "interface is no endpoint", "the program is attached, but no endpoint is") \
 	X(NOT_RELATED, 221, "ICMP error for no connection", "the error quotes a packet nobody sent") \
 	X(LINK_SCOPE, 222, "link-scope control message", "router solicitation or multicast listener")
+/* clang-format on */
 
 enum cc_reason {
 #define CC_REASON_ENUM(name, number, text, remedy) CC_REASON_##name = number,
