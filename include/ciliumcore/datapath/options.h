@@ -32,8 +32,9 @@ enum class Forward {
   kFib,    // by the node's routes, past its stack
 };
 
-// Room, fixed when the programs are loaded, which takes 0.3 us a connection:
-// the kernel makes their records beforehand. The oldest make room for new ones.
+// Room, fixed when the programs are loaded. The kernel makes the records of
+// connections beforehand, which is most of what opening takes; the oldest make
+// room for new ones.
 struct DatapathCapacity {
   // One for both directions and both ends.
   uint32_t connections = 262144;
