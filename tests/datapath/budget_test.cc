@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Holds every program to what budgets.txt grants it on this kernel, so that one
-// that grows, or shrinks, says so in review.
+// that grows, or shrinks, says so in review; on a kernel that is not there, to
+// twice what it grants on any.
 
 #include <glob.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
@@ -34,6 +36,7 @@ struct Budget {
 // By "object program".
 using Budgets = std::map<std::string, Budget>;
 
+// Those of `kernel`; of every kernel the most, if it is "".
 Budgets BudgetsFor(const std::string& kernel) {
   Budgets budgets;
   std::ifstream file(kBudgets);
@@ -45,7 +48,10 @@ Budgets BudgetsFor(const std::string& kernel) {
     if (line.starts_with('#') || !(fields >> series)) continue;
     fields >> object >> program >> budget.instructions >> budget.stack;
     EXPECT_FALSE(fields.fail()) << kBudgets << ": cannot read: " << line;
-    if (series == kernel) budgets[absl::StrCat(object, " ", program)] = budget;
+    if (series != kernel && !kernel.empty()) continue;
+    Budget& most = budgets[absl::StrCat(object, " ", program)];
+    most.instructions = std::max(most.instructions, budget.instructions);
+    most.stack = std::max(most.stack, budget.stack);
   }
   return budgets;
 }
@@ -66,8 +72,9 @@ class BudgetTest : public ::testing::Test {
 
 TEST_F(BudgetTest, HoldsForEveryProgramOnThisKernel) {
   Budgets budgets = BudgetsFor(KernelSeries());
-  if (budgets.empty())
-    GTEST_SKIP() << kBudgets << " knows nothing of Linux " << KernelSeries();
+  // Verifiers walk the same program differently; a new one not out of measure.
+  const bool is_listed = !budgets.empty();
+  if (!is_listed) budgets = BudgetsFor("");
   glob_t objects = {};
   ASSERT_EQ(glob(kObjects, 0, nullptr, &objects), 0) << kObjects;
   for (size_t i = 0; i < objects.gl_pathc; ++i) {
@@ -82,7 +89,8 @@ TEST_F(BudgetTest, HoldsForEveryProgramOnThisKernel) {
         continue;
       }
       const auto& [instructions, stack] = budget->second;
-      EXPECT_TRUE(IsNear(found.instructions, instructions) &&
+      EXPECT_TRUE((is_listed ? IsNear(found.instructions, instructions)
+                             : found.instructions <= 2 * instructions) &&
                   IsNear(found.stack, stack))
           << found.program << ": the budget is " << instructions
           << " instructions and " << stack << " bytes of stack; found "
