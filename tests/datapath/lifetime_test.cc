@@ -3,10 +3,13 @@
 // What outlives a process, who may write, and what is refused.
 
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -144,6 +147,20 @@ TEST_F(LifetimeTest, ASecondWriterIsRefusedAndToldThePid) {
             absl::FailedPreconditionError(absl::StrCat(
                 "instance test: process ", getpid(), " writes it")));
   EXPECT_FALSE(Datapath::Remove(Options()).ok());
+}
+
+TEST_F(LifetimeTest, WithoutTheCapabilityItSaysWhichIsMissing) {
+  DatapathOptions options;
+  absl::Status status;
+  // Capabilities are a thread's own.
+  std::thread([&] {
+    __user_cap_header_struct self = {_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct none[2] = {};
+    ASSERT_EQ(syscall(SYS_capset, &self, none), 0);
+    status = Datapath::Open(options).status();
+  }).join();
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << status;
+  EXPECT_NE(status.message().find("CAP_BPF"), std::string::npos) << status;
 }
 
 TEST_F(LifetimeTest, ADirectoryThatIsNoBpffsIsRefused) {
