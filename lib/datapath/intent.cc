@@ -146,7 +146,7 @@ DesiredState DesiredStateOf(const Intent& intent,
             .gateway = hop->gateway};
       }
     }
-    desired.addresses.push_back(std::move(out));
+    desired.addresses.push_back(out);
   }
   for (const PrefixPeer& prefix : compiled.prefixes) {
     desired.prefixes.push_back({.prefix = prefix.prefix, .peer = prefix.peer});

@@ -109,8 +109,8 @@ Identity IdentityRef::id() const {
 }
 
 const Labels& IdentityRef::labels() const {
-  static const Labels* const none = new Labels;
-  return valid() ? identity_->labels : *none;
+  static const Labels& none = *new Labels;
+  return valid() ? identity_->labels : none;
 }
 
 absl::Status IdentityRef::status() const {

@@ -93,8 +93,7 @@ class Reader {
 
   absl::StatusOr<Cluster> Finish() {
     CC_RETURN_IF_ERROR(problems_.ToStatus());
-    cluster_.pods =
-        internal::ExpandPods(std::move(pods_), options_.max_replicas);
+    cluster_.pods = internal::ExpandPods(pods_, options_.max_replicas);
     return std::move(cluster_);
   }
 

@@ -78,7 +78,7 @@ PodSource ReadPodSource(const Field& root, absl::string_view kind,
 
 // The pods of `sources`: those of workloads one by one, and each with its
 // topmost owner.
-std::vector<Pod> ExpandPods(std::vector<PodSource> sources,
+std::vector<Pod> ExpandPods(const std::vector<PodSource>& sources,
                             size_t max_replicas);
 
 }  // namespace ciliumcore::internal

@@ -78,7 +78,7 @@ class Owners {
 
 }  // namespace
 
-std::vector<Pod> ExpandPods(std::vector<PodSource> sources,
+std::vector<Pod> ExpandPods(const std::vector<PodSource>& sources,
                             size_t max_replicas) {
   const Owners owners(sources);
   std::set<std::pair<std::string, std::string>> taken;

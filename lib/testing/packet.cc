@@ -187,15 +187,13 @@ PacketBuilder& PacketBuilder::Extension(uint8_t kind, uint8_t units) {
   // One PadN option over all of the rest, which as a routing header is one of
   // an unknown type with no segments left.
   const size_t rest = 6 + 8 * size_t{units};
-  if (kind == 43) {
-    layer.bytes.append(rest, '\0');
-  } else if (rest <= 257) {
+  size_t zeros = rest;  // else Pad1 options
+  if (kind != 43 && rest <= 257) {
+    zeros -= 2;
     Put8(layer.bytes, 1);
-    Put8(layer.bytes, static_cast<uint8_t>(rest - 2));
-    layer.bytes.append(rest - 2, '\0');
-  } else {
-    layer.bytes.append(rest, '\0');  // Pad1 options
+    Put8(layer.bytes, static_cast<uint8_t>(zeros));
   }
+  layer.bytes.append(zeros, '\0');
   return Add(std::move(layer));
 }
 

@@ -33,7 +33,7 @@ tidy() {
   bazel build --noshow_progress //bpf:skeletons 2>/dev/null
   printf '%s\0' "${tidied[@]}" |
     xargs -0 -r -n 4 -P "$(nproc)" sh -c \
-      'clang-tidy-14 --quiet "$@" -- -std=c++20 -I. -Iinclude -Ibazel-bin 2>/dev/null' tidy
+      'clang-tidy-14 --quiet "$@" -- -std=c++20 -I. -Iinclude -isystem bazel-bin 2>/dev/null' tidy
 }
 
 if [ "${1:-}" = --fix ]; then
