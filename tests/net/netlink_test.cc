@@ -62,7 +62,9 @@ class NetlinkTest : public ::testing::Test {
 
   std::vector<std::string> AddressesAt(Netlink& at) {
     std::vector<std::string> texts;
-    for (const InterfaceAddress& address : *at.Addresses()) {
+    const auto addresses = at.Addresses();
+    if (!addresses.ok()) return {addresses.status().ToString()};
+    for (const InterfaceAddress& address : *addresses) {
       texts.push_back(
           absl::StrCat(address.address.ToString(), "/", address.prefix_length));
     }
