@@ -109,8 +109,9 @@ Identity IdentityRef::id() const {
 }
 
 const Labels& IdentityRef::labels() const {
-  static const Labels& none = *new Labels;
-  return valid() ? identity_->labels : none;
+  if (identity_ != nullptr) return identity_->labels;
+  static const Labels* const none = new Labels;
+  return *none;
 }
 
 absl::Status IdentityRef::status() const {
