@@ -85,6 +85,7 @@ CC_INLINE __u32 cc_ct_life(__u64 word, __u8 protocol)
 struct cc_ct_found {
 	struct cc_ct *ct; /* live record, or NULL */
 	__u64 word;       /* of the record, as it was found */
+	__u16 where[2];   /* likewise */
 };
 
 /* The live record of the packet's connection. A packet that opens a connection
@@ -108,7 +109,17 @@ CC_INLINE struct cc_ct_found cc_ct_find(const struct cc_packet *p, const struct 
 	if (cc_is_opening(p) && ((!!(word & CC_CT_FROM_HI)) != back ||
 				 (p->protocol == IPPROTO_TCP && cc_ct_is_closing(word))))
 		return none;
-	return (struct cc_ct_found){ .ct = ct, .word = word };
+	const struct cc_ct_found found = {
+		.ct = ct,
+		.word = word,
+		.where = { cc_load_once(&ct->where[0]), cc_load_once(&ct->where[1]) },
+	};
+
+	/* The kernel recycles an element in the order of its bytes: whose `where` is
+	 * another's has another's `word` by now. */
+	if (cc_load_once(&ct->word) >> CC_CT_CHECK_SHIFT != word >> CC_CT_CHECK_SHIFT)
+		return none;
+	return found;
 }
 
 /* True if the record lets a packet pass that needs `sides` judged at `epoch`. */
@@ -160,19 +171,33 @@ CC_INLINE void cc_ct_stamp(struct cc_ct_found *found, __u32 epoch, __u32 sides)
 		found->word = word;
 }
 
-/* A new record for the packet. False if the table refused it. */
+/* A new record for the packet, with `sides` judged at `epoch`. False if the
+ * table refused it. */
 CC_INLINE bool cc_ct_open(const struct cc_packet *p, const struct cc_ct_key *key, __u32 back,
-			  __u32 now, __u32 epoch, __u32 sides, __u16 where_src, __u16 where_dst)
+			  __u32 now, __u32 epoch, __u32 sides, const __u16 where[2])
 {
 	const struct cc_ct ct = {
 		.word = cc_ct_word(key, epoch, sides | (back ? CC_CT_FROM_HI : 0)) |
 			cc_ct_tcp_bits(p, back),
 		.seen = now,
-		.where = { back ? where_dst : where_src, back ? where_src : where_dst },
+		.where = { where[0], where[1] },
 		.packets = { !back, !!back },
 		.bytes = { back ? 0 : p->bytes, back ? p->bytes : 0 },
 	};
 
+	return cc_put(&cc_conntrack, key, &ct, BPF_ANY) == 0;
+}
+
+/* Replaces a record by one that says where its ends are now: written in place,
+ * it could be another connection's by the time. */
+CC_INLINE bool cc_ct_move(const struct cc_ct_found *found, const struct cc_ct_key *key,
+			  const __u16 where[2])
+{
+	struct cc_ct ct = *found->ct;
+
+	ct.word = found->word;
+	ct.where[0] = where[0];
+	ct.where[1] = where[1];
 	return cc_put(&cc_conntrack, key, &ct, BPF_ANY) == 0;
 }
 

@@ -33,8 +33,8 @@ CC_INLINE void cc_flow_begin(struct cc_flow *flow, const struct cc_packet *p)
 	if (!flow->found.ct)
 		return;
 	flow->is_reply = !!(flow->found.word & CC_CT_FROM_HI) != flow->back;
-	flow->where_src = flow->back ? flow->found.ct->where[1] : flow->found.ct->where[0];
-	flow->where_dst = flow->back ? flow->found.ct->where[0] : flow->found.ct->where[1];
+	flow->where_src = flow->back ? flow->found.where[1] : flow->found.where[0];
+	flow->where_dst = flow->back ? flow->found.where[0] : flow->found.where[1];
 }
 
 /* The judgement that the sender's endpoint (or the receiver's) owes a packet:
@@ -81,19 +81,21 @@ CC_INLINE __u8 cc_judge_side(const struct cc_endpoint *endpoint, __u32 side, __u
 CC_INLINE __u8 cc_flow_allow(const cc_ctx *ctx, struct cc_flow *flow, const struct cc_packet *p,
 			     __u32 sides, struct cc_told *told)
 {
-	struct cc_ct *ct = flow->found.ct;
+	const __u16 where[2] = {
+		flow->back ? flow->where_dst : flow->where_src,
+		flow->back ? flow->where_src : flow->where_dst,
+	};
 
 	if (!cc_is_tracked(p))
 		return 0;
-	if (ct) {
-		ct->where[0] = flow->back ? flow->where_dst : flow->where_src;
-		ct->where[1] = flow->back ? flow->where_src : flow->where_dst;
+	if (flow->found.ct) {
 		cc_ct_stamp(&flow->found, flow->epoch, sides);
 		cc_ct_touch(&flow->found, p, flow->back, flow->now);
-		return 0;
+		if (where[0] == flow->found.where[0] && where[1] == flow->found.where[1])
+			return 0;
+		return cc_ct_move(&flow->found, &flow->key, where) ? 0 : CC_REASON_CT_INSERT_FAILED;
 	}
-	if (!cc_ct_open(p, &flow->key, flow->back, flow->now, flow->epoch, sides, flow->where_src,
-			flow->where_dst))
+	if (!cc_ct_open(p, &flow->key, flow->back, flow->now, flow->epoch, sides, where))
 		return CC_REASON_CT_INSERT_FAILED;
 	if (cc_cfg()->emit_new) {
 		told->kind = CC_EVENT_NEW;

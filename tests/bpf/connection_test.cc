@@ -137,6 +137,27 @@ TEST_P(EndpointTest, StopsRepliesFromAnotherNodeAfterRevocation) {
   ExpectPassed(Receive(web_, reply), reply);
 }
 
+TEST_P(EndpointTest, ARecordFollowsAnAddressThatMoves) {
+  AllowWebToDb();
+  OpenTcp();
+  const cc_ct before = Connection();
+  const std::string data = Tcp(web_, db_, 40000, 80, kTcpAck);
+  state_->Place(db_.slot, db_.peer, CC_REMOTE | 1);
+  NextEpoch();
+  ExpectForwarded(Send(web_, data), data, kOutsideIfindex);
+  const cc_ct moved = Connection();
+  EXPECT_EQ(moved.where[0], web_.slot);
+  EXPECT_EQ(moved.where[1], CC_REMOTE | 1);
+  EXPECT_EQ(moved.packets[0], before.packets[0] + 1);
+  EXPECT_EQ(moved.packets[1], before.packets[1]);
+  EXPECT_EQ(moved.bytes[1], before.bytes[1]);
+  EXPECT_EQ(moved.word & CC_CT_JUDGED, uint64_t{CC_CT_EGRESS_JUDGED});
+  // It is the connection that it was: what comes back is a reply.
+  const std::string reply = Tcp(db_, web_, 80, 40000, kTcpAck);
+  ExpectPassed(Receive(web_, reply), reply);
+  ExpectForwarded(Send(web_, data), data, kOutsideIfindex);
+}
+
 TEST_P(EndpointTest, TrustsTheRecordWhileTheEpochStands) {
   AllowWebToDb();
   OpenTcp();
