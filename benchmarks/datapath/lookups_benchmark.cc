@@ -17,10 +17,13 @@
 
 #include "benchmarks/datapath/bpf/classic.h"
 #include "benchmarks/datapath/harness.h"
-#include "benchmarks/datapath/lookups.skel.h"
 #include "benchmarks/datapath/tables.h"
+#include "ciliumcore/abi/config.h"
 #include "ciliumcore/abi/convert.h"
 #include "ciliumcore/base/ip.h"
+
+// Needs the abi headers above.
+#include "benchmarks/datapath/lookups.skel.h"
 
 namespace ciliumcore::bench {
 namespace {
@@ -121,13 +124,13 @@ void BM_Identity(benchmark::State& state) {
   auto& maps = lookups.skeleton().maps;
   auto& bss = *lookups.skeleton().bss;
   const uint32_t first = 10 << 24, count = state.range(0);
-  uint32_t place = 0;
+  Places places({.state = bpf_map__fd(maps.cc_state),
+                 .addrs = bpf_map__fd(maps.cc_addrs),
+                 .places = bpf_map__fd(maps.cc_places)});
   for (const uint32_t number : Shuffled(first, count)) {
     const cc_addr address = abi::ToAddr(IpAddress::FromV4(number));
     const uint32_t peer = kFirstPeer + number % 4096;
-    WritePlace({.addrs = bpf_map__fd(maps.cc_addrs),
-                .places = bpf_map__fd(maps.cc_places)},
-               address, ++place, peer, CC_REMOTE);
+    places.Write(address, peer, CC_REMOTE);
     Put(bpf_map__fd(maps.classic_identities),
         cc_prefix_key{.bits = 128, .addr = address}, peer);
   }

@@ -155,12 +155,12 @@ class OurNode : public Node {
   }
 
   void WriteAddresses() {
-    const PlaceMaps places = {.addrs = bpf_map__fd(maps().cc_addrs),
-                              .places = bpf_map__fd(maps().cc_places)};
-    uint32_t place = 0;
+    Places places({.state = bpf_map__fd(maps().cc_state),
+                   .addrs = bpf_map__fd(maps().cc_addrs),
+                   .places = bpf_map__fd(maps().cc_places)});
     ForEachAddress(
         [&](const IpAddress& address, uint32_t peer, uint32_t where) {
-          WritePlace(places, abi::ToAddr(address), ++place, peer, where);
+          places.Write(abi::ToAddr(address), peer, where);
         });
     Put(bpf_map__fd(maps().cc_hops), 1u,
         cc_hop{.ifindex = NodeInterfaces().uplink,

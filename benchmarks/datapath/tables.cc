@@ -2,11 +2,13 @@
 
 #include "benchmarks/datapath/tables.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <utility>
 
 #include "benchmarks/datapath/harness.h"
 #include "ciliumcore/abi/policy.h"
@@ -58,6 +60,14 @@ cc_table PagedTable(const TableMaps& maps, const TableSpec& spec) {
   return table;
 }
 
+template <typename T>
+MappedArray<T> Mapped(int fd) {
+  absl::StatusOr<MappedArray<T>> mapped =
+      MappedArray<T>::Adopt(UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, 0)));
+  Require(mapped.ok(), "mapping an array");
+  return *std::move(mapped);
+}
+
 }  // namespace
 
 void WriteTable(const TableMaps& maps, const TableSpec& spec) {
@@ -85,12 +95,15 @@ void WriteTable(const TableMaps& maps, const TableSpec& spec) {
   Put(maps.tables, spec.index, table);
 }
 
-void WritePlace(const PlaceMaps& maps, const cc_addr& address, uint32_t place,
-                uint32_t peer, uint16_t where) {
-  Put(maps.places, place,
-      cc_place{.which = 0, .value = {{.peer = peer, .where = where}}});
-  Put(maps.addrs, address,
-      cc_place_ref{.check = cc_addr_check(&address), .place = place});
+Places::Places(const PlaceMaps& maps)
+    : state_(Mapped<cc_state>(maps.state)),
+      heads_(Mapped<cc_addr_heads>(maps.addrs)),
+      places_(Mapped<cc_place>(maps.places)),
+      index_(&state_[0], heads_.entries(), places_.entries()) {}
+
+void Places::Write(const cc_addr& address, uint32_t peer, uint16_t where) {
+  places_[next_] = {.which = 0, .value = {{.peer = peer, .where = where}}};
+  Require(index_.Link(address, next_++).ok(), "linking an address");
 }
 
 }  // namespace ciliumcore::bench

@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "ciliumcore/abi/identity.h"
+#include "ciliumcore/abi/layouts.h"
+#include "ciliumcore/maps/mapped_array.h"
+#include "lib/datapath/address_index_internal.h"
 
 namespace ciliumcore::bench {
 
@@ -31,12 +33,22 @@ void WriteTable(const TableMaps& maps, const TableSpec& spec);
 
 // File descriptors of the maps that tell who an address is.
 struct PlaceMaps {
-  int addrs = -1, places = -1;
+  int state = -1, addrs = -1, places = -1;
 };
 
-// `address` is `peer`, at `where`, by way of the place `place`.
-void WritePlace(const PlaceMaps& maps, const cc_addr& address, uint32_t place,
-                uint32_t peer, uint16_t where);
+// Addresses written straight into them, place after place.
+class Places {
+ public:
+  explicit Places(const PlaceMaps& maps);
+  void Write(const cc_addr& address, uint32_t peer, uint16_t where);
+
+ private:
+  MappedArray<cc_state> state_;
+  MappedArray<cc_addr_heads> heads_;
+  MappedArray<cc_place> places_;
+  internal::AddressIndex index_;
+  uint32_t next_ = 1;
+};
 
 }  // namespace ciliumcore::bench
 

@@ -9,6 +9,7 @@
 #include "ciliumcore/base/ip.h"
 #include "ciliumcore/base/port.h"
 #include "ciliumcore/datapath/datapath.h"
+#include "ciliumcore/datapath/features.h"
 #include "ciliumcore/datapath/options.h"
 #include "ciliumcore/flow/flow.h"
 #include "ciliumcore/flow/reason.h"

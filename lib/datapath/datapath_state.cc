@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "ciliumcore/abi/endpoint.h"
@@ -56,6 +57,7 @@ absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
                       PublishedMaps::Adopt([&](const char* name) {
                         return programs->MapFd(name);
                       }));
+  maps.state[0].addr_seed = absl::Uniform<uint32_t>(absl::BitGen());
   CC_ASSIGN_OR_RETURN(Barrier barrier, KernelBarrier());
   CC_ASSIGN_OR_RETURN(UniqueFd events_fd, programs->MapFd("cc_events"));
   CC_ASSIGN_OR_RETURN(RingBuffer events,

@@ -7,6 +7,7 @@
 #include "ciliumcore/abi/convert.h"
 #include "ciliumcore/policy/verdict_table.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/datapath/address_index_internal.h"
 
 namespace ciliumcore::internal {
 namespace {
@@ -38,16 +39,15 @@ uint32_t IntervalOf(const PublishedMaps& maps, const cc_table& table,
 absl::StatusOr<cc_place_value> PlaceOf(const PublishedMaps& maps,
                                        const IpAddress& address) {
   const cc_addr addr = abi::ToAddr(address);
-  absl::StatusOr<cc_place_ref> ref = maps.addresses.Lookup(addr);
-  if (absl::IsNotFound(ref.status())) {
-    ref = maps.prefixes.Lookup({.bits = 128, .addr = addr});
-  }
-  if (absl::IsNotFound(ref.status())) {
+  absl::StatusOr<uint32_t> at = FindPlace(
+      maps.state[0], maps.addresses.entries(), maps.places.entries(), addr);
+  if (*at == 0) at = maps.prefixes.Lookup({.bits = 128, .addr = addr});
+  if (absl::IsNotFound(at.status())) {
     return cc_place_value{
         .peer = CC_IDENTITY_WORLD, .where = CC_REMOTE, .pad = 0};
   }
-  if (!ref.ok()) return ref.status();
-  const cc_place& place = maps.places[ref->place];
+  if (!at.ok()) return at.status();
+  const cc_place& place = maps.places[*at];
   return place.value[cc_switch_pick(place.which, maps.state[0].epoch)];
 }
 

@@ -26,26 +26,30 @@ cc_place_value ToAbi(PlaceValue value) {
 PlaceWriter::PlaceWriter(PublishedMaps* maps, GraceKeeper* grace)
     : maps_(maps),
       grace_(grace),
+      index_(&maps->state[0], maps->addresses.entries(),
+             maps->places.entries()),
       places_("cc_places", 1, static_cast<uint32_t>(maps->places.size())) {}
 
 absl::Status PlaceWriter::PutRef(const IpAddress& address, uint32_t place) {
-  const cc_addr key = abi::ToAddr(address);
-  return Annotate(
-      maps_->addresses.Put(key, {.check = cc_addr_check(&key), .place = place}),
-      address.ToString());
+  const size_t room = AddressesOf(maps_->addresses.size());
+  if (addresses_.size() >= room) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        address.ToString(), ": map cc_addrs is full: ", addresses_.size(),
+        " of ", room, " addresses in use"));
+  }
+  return index_.Link(abi::ToAddr(address), place);
 }
 
 absl::Status PlaceWriter::PutRef(const IpPrefix& prefix, uint32_t place) {
-  return Annotate(
-      maps_->prefixes.Put(KeyOf(prefix), {.check = 0, .place = place}),
-      prefix.ToString());
+  return Annotate(maps_->prefixes.Put(KeyOf(prefix), place), prefix.ToString());
 }
 
-absl::Status PlaceWriter::EraseRef(const IpAddress& address) {
-  return maps_->addresses.Erase(abi::ToAddr(address));
+absl::Status PlaceWriter::EraseRef(const IpAddress&, uint32_t place) {
+  index_.Unlink(place);
+  return absl::OkStatus();
 }
 
-absl::Status PlaceWriter::EraseRef(const IpPrefix& prefix) {
+absl::Status PlaceWriter::EraseRef(const IpPrefix& prefix, uint32_t) {
   return maps_->prefixes.Erase(KeyOf(prefix));
 }
 
@@ -66,7 +70,7 @@ template <typename Key>
 void PlaceWriter::EraseUnwanted(uint32_t next, std::map<Key, Live>& live) {
   for (auto it = live.begin(); it != live.end();) {
     if (current_.Has(it->first) || !grace_->IsOver(it->second.since) ||
-        !EraseRef(it->first).ok()) {
+        !EraseRef(it->first, it->second.place).ok()) {
       ++it;
       continue;
     }
@@ -126,7 +130,9 @@ absl::Status PlaceWriter::StageNew(const Key& key, PlaceValue value,
                                    uint32_t next, Staging& staging,
                                    std::map<Key, Live>& live) {
   const PlaceValue before = current_.Of(key);
-  CC_ASSIGN_OR_RETURN(const uint32_t at, places_.Take(1, *grace_));
+  const absl::StatusOr<uint32_t> taken = places_.Take(1, *grace_);
+  if (!taken.ok()) return Annotate(taken.status(), key.ToString());
+  const uint32_t at = *taken;
   cc_place& place = maps_->places[at];
   place.value[0] = ToAbi(before);
   place.value[1] = ToAbi(value);

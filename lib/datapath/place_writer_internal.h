@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "ciliumcore/base/ip.h"
+#include "lib/datapath/address_index_internal.h"
 #include "lib/datapath/desired_internal.h"
 #include "lib/datapath/grace_internal.h"
 #include "lib/datapath/pools_internal.h"
@@ -61,11 +62,12 @@ class PlaceWriter {
 
   absl::Status PutRef(const IpAddress& address, uint32_t place);
   absl::Status PutRef(const IpPrefix& prefix, uint32_t place);
-  absl::Status EraseRef(const IpAddress& address);
-  absl::Status EraseRef(const IpPrefix& prefix);
+  absl::Status EraseRef(const IpAddress& address, uint32_t place);
+  absl::Status EraseRef(const IpPrefix& prefix, uint32_t place);
 
   PublishedMaps* const maps_;
   GraceKeeper* const grace_;
+  AddressIndex index_;
   RangePool places_;
   PlaceTable current_;
   std::map<IpAddress, Live> addresses_;

@@ -19,7 +19,9 @@
 #include "ciliumcore/abi/btf_check.h"
 #include "ciliumcore/abi/layouts.h"
 #include "ciliumcore/base/status.h"
+#include "ciliumcore/datapath/features.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/datapath/address_index_internal.h"
 
 // The skeleton names types of the abi headers: it comes last.
 #include "bpf/endpoint.skel.h"
@@ -74,6 +76,8 @@ absl::Status LoadError(int error) {
     return absl::ResourceExhaustedError(
         absl::StrCat("loading programs: out of memory: ", log));
   }
+  // An older kernel answers with an errno that tells nothing.
+  if (absl::Status lacks = CheckKernelFeatures(); !lacks.ok()) return lacks;
   return absl::ErrnoToStatus(error, absl::StrCat("loading programs: ", log));
 }
 
@@ -332,7 +336,8 @@ absl::StatusOr<std::unique_ptr<ProgramSet>> ProgramSet::Load(
   skeleton->rodata_config->cc_config_data = ConfigOf(options);
   const DatapathCapacity& capacity = options.capacity;
   bpf_map__set_max_entries(skeleton->maps.cc_conntrack, capacity.connections);
-  bpf_map__set_max_entries(skeleton->maps.cc_addrs, capacity.addresses);
+  bpf_map__set_max_entries(skeleton->maps.cc_addrs,
+                           AddressLines(capacity.addresses));
   bpf_map__set_max_entries(skeleton->maps.cc_prefixes, capacity.prefixes);
   bpf_map__set_max_entries(skeleton->maps.cc_places, PlacesFor(capacity));
   bpf_map__set_max_entries(skeleton->maps.cc_classes, capacity.classes);

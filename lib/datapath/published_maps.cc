@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lib/base/status_macros_internal.h"
+#include "lib/datapath/address_index_internal.h"
 
 namespace ciliumcore::internal {
 
@@ -11,8 +12,7 @@ namespace {
 
 using FdOf = std::function<absl::StatusOr<UniqueFd>(const char* name)>;
 using IfindexMap = Map<uint32_t, uint32_t>;
-using AddressMap = Map<cc_addr, cc_place_ref>;
-using PrefixMap = Map<cc_prefix_key, cc_place_ref>;
+using PrefixMap = Map<cc_prefix_key, uint32_t>;
 using ClassMap = Map<cc_class_key, cc_class_value>;
 
 template <typename M>
@@ -34,8 +34,8 @@ absl::StatusOr<PublishedMaps> PublishedMaps::Adopt(const FdOf& fd_of) {
                       AdoptNamed<IfindexMap>(fd_of, "cc_ifindex"));
   CC_ASSIGN_OR_RETURN(auto ifindex_far,
                       AdoptNamed<IfindexMap>(fd_of, "cc_ifindex_far"));
-  CC_ASSIGN_OR_RETURN(auto addresses,
-                      AdoptNamed<AddressMap>(fd_of, "cc_addrs"));
+  CC_ASSIGN_OR_RETURN(auto addresses, AdoptNamed<MappedArray<cc_addr_heads>>(
+                                          fd_of, "cc_addrs"));
   CC_ASSIGN_OR_RETURN(auto prefixes,
                       AdoptNamed<PrefixMap>(fd_of, "cc_prefixes"));
   CC_ASSIGN_OR_RETURN(auto places,
@@ -75,10 +75,10 @@ absl::StatusOr<PublishedMaps> PublishedMaps::CreateInMemory(
                                             {.name = "cc_ifindex_far",
                                              .kind = MapKind::kHash,
                                              .capacity = sizes.endpoints}));
-  CC_ASSIGN_OR_RETURN(auto addresses, AddressMap::CreateInMemory(
-                                          {.name = "cc_addrs",
-                                           .kind = MapKind::kHash,
-                                           .capacity = sizes.addresses}));
+  CC_ASSIGN_OR_RETURN(
+      auto addresses,
+      MappedArray<cc_addr_heads>::CreateInMemory(
+          {.name = "cc_addrs", .size = AddressLines(sizes.addresses)}));
   CC_ASSIGN_OR_RETURN(auto prefixes,
                       PrefixMap::CreateInMemory({.name = "cc_prefixes",
                                                  .kind = MapKind::kLpmTrie,

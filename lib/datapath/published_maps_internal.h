@@ -36,8 +36,8 @@ struct PublishedMaps {
   MappedArray<cc_subject> subjects;
   Map<uint32_t, uint32_t> ifindex;
   Map<uint32_t, uint32_t> ifindex_far;
-  Map<cc_addr, cc_place_ref> addresses;
-  Map<cc_prefix_key, cc_place_ref> prefixes;
+  MappedArray<cc_addr_heads> addresses;
+  Map<cc_prefix_key, uint32_t> prefixes;
   MappedArray<cc_place> places;
   MappedArray<cc_hop> hops;
   MappedArray<cc_table> tables;

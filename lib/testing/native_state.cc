@@ -12,6 +12,7 @@
 #include "ciliumcore/base/status.h"
 #include "ciliumcore/testing/program.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/datapath/address_index_internal.h"
 
 namespace ciliumcore::internal {
 namespace {
@@ -38,7 +39,7 @@ MapSizes SizesOf(const DatapathCapacity& capacity) {
 
 native::WorldOptions WorldOptionsOf(const NativeDatapathOptions& options) {
   const MapSizes sizes = SizesOf(options.capacity);
-  return {.entries = {{"cc_addrs", sizes.addresses},
+  return {.entries = {{"cc_addrs", AddressLines(sizes.addresses)},
                       {"cc_prefixes", sizes.prefixes},
                       {"cc_places", sizes.places},
                       {"cc_classes", sizes.classes},
@@ -108,6 +109,7 @@ void NativeState::ShareArrays() {
   share("cc_state", maps.state);
   share("cc_endpoints", maps.endpoints);
   share("cc_subjects", maps.subjects);
+  share("cc_addrs", maps.addresses);
   share("cc_places", maps.places);
   share("cc_hops", maps.hops);
   share("cc_tables", maps.tables);
@@ -126,7 +128,6 @@ void NativeState::CopyHashes() {
     (void)walked;  // walks of maps in memory do not fail
   };
   const PublishedMaps& maps = publisher_.maps();
-  copy("cc_addrs", maps.addresses);
   copy("cc_prefixes", maps.prefixes);
   copy("cc_classes", maps.classes);
   native::Map* to = world_.FindMap("cc_ifindex");

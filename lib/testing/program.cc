@@ -2,6 +2,8 @@
 
 #include "ciliumcore/testing/program.h"
 
+#include <cstring>
+
 #include "ciliumcore/abi/state.h"
 
 namespace ciliumcore::testing {
@@ -17,7 +19,14 @@ absl::Status ProgramRunner::Clear(absl::string_view map) {
 }
 
 absl::Status ProgramRunner::SetEpoch(uint32_t epoch) {
-  return Put("cc_state", uint32_t{0}, cc_state{.epoch = epoch, .pad = 0});
+  const auto entries = Dump("cc_state");
+  if (!entries.ok()) return entries.status();
+  cc_state state = {};
+  if (!entries->empty()) {
+    std::memcpy(&state, entries->begin()->second.data(), sizeof(state));
+  }
+  state.epoch = epoch;
+  return Put("cc_state", uint32_t{0}, state);
 }
 
 absl::Status ProgramRunner::SetTicks(uint32_t ticks) {

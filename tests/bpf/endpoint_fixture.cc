@@ -12,10 +12,12 @@ namespace {
 
 // Kernel maps of the declared sizes would take a while to make for each test.
 std::map<std::string, uint32_t> SmallMaps() {
-  return {{"cc_conntrack", 1024},  {"cc_fragments", 1024}, {"cc_addrs", 256},
-          {"cc_places", 64},       {"cc_classes", 1024},   {"cc_cells", 4096},
-          {"cc_port_pages", 1024}, {"cc_tables", 64},      {"cc_subjects", 64},
-          {"cc_endpoints", 64},    {"cc_hops", 64},        {"cc_prefixes", 64},
+  return {{"cc_conntrack", 1024},    {"cc_fragments", 1024},
+          {"cc_addrs", kStateHeads}, {"cc_places", kStatePlaces},
+          {"cc_classes", 1024},      {"cc_cells", 4096},
+          {"cc_port_pages", 1024},   {"cc_tables", 64},
+          {"cc_subjects", 64},       {"cc_endpoints", 64},
+          {"cc_hops", 64},           {"cc_prefixes", 64},
           {"cc_ifindex_far", 64}};
 }
 

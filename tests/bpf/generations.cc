@@ -16,6 +16,7 @@
 #include <iterator>
 
 #include "ciliumcore/abi/convert.h"
+#include "lib/datapath/address_index_internal.h"
 
 namespace ciliumcore::testing {
 namespace {
@@ -33,6 +34,10 @@ void Put(const bpf_object* object, const char* name, const K& key,
   // Not every program has every map.
   if (map == nullptr) return;
   Must(bpf_map_update_elem(bpf_map__fd(map), &key, &value, BPF_ANY) == 0, name);
+}
+
+size_t Entries(const bpf_object* object, const char* map) {
+  return bpf_map__max_entries(bpf_object__find_map_by_name(object, map));
 }
 
 template <typename T>
@@ -63,12 +68,15 @@ Generations::Generations(const bpf_object* object, uint32_t pairs)
       cells_(Map<cc_cell>(object, "cc_cells")),
       places_(Map<cc_place>(object, "cc_places")),
       half_(pairs) {
+  internal::AddressIndex index(
+      state_,
+      {Map<cc_addr_heads>(object, "cc_addrs"), Entries(object, "cc_addrs")},
+      {places_, Entries(object, "cc_places")});
   for (uint32_t pair = 0; pair < pairs; ++pair) {
     Put(object, "cc_ifindex", Ifindex(pair), SenderSlot(pair));
     for (const uint32_t slot : {SenderSlot(pair), ReceiverSlot(pair)}) {
       const cc_addr address = abi::ToAddr(Address(slot));
-      Put(object, "cc_addrs", address,
-          cc_place_ref{.check = cc_addr_check(&address), .place = slot});
+      Must(index.Link(address, slot).ok(), "linking an address");
       endpoints_[slot].v4 = address;
       // The receiver's is never used: its packets are denied.
       endpoints_[slot].ifindex = Ifindex(pair);

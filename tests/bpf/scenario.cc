@@ -44,12 +44,13 @@ IpAddress V6(uint8_t c, size_t host) {
 }  // namespace
 
 std::map<std::string, uint32_t> ScenarioEntries() {
-  return {
-      {"cc_conntrack", 16384}, {"cc_fragments", 8192},  {"cc_addrs", 1024},
-      {"cc_prefixes", 1024},   {"cc_places", 64},       {"cc_classes", 8192},
-      {"cc_cells", 65536},     {"cc_port_pages", 4096}, {"cc_tables", 64},
-      {"cc_subjects", 64},     {"cc_endpoints", 64},    {"cc_ifindex", 128},
-      {"cc_ifindex_far", 64},  {"cc_hops", 64}};
+  return {{"cc_conntrack", 16384},     {"cc_fragments", 8192},
+          {"cc_addrs", kStateHeads},   {"cc_prefixes", 1024},
+          {"cc_places", kStatePlaces}, {"cc_classes", 8192},
+          {"cc_cells", 65536},         {"cc_port_pages", 4096},
+          {"cc_tables", 64},           {"cc_subjects", 64},
+          {"cc_endpoints", 64},        {"cc_ifindex", 128},
+          {"cc_ifindex_far", 64},      {"cc_hops", 64}};
 }
 
 FibAnswer ScenarioFib(const cc_addr& dst) {
@@ -195,11 +196,7 @@ void Scenario::MayChange() {
       const IpAddress& address = choices_.Percent(50) ? host.v4 : host.v6;
       if (address == IpAddress()) break;
       state_.Address(address, choices_.Below(kPlaces + 1));
-      if (choices_.Percent(20)) {
-        state_.Address(address, choices_.Below(kPlaces), 0xbad);
-      } else if (choices_.Percent(20)) {
-        state_.ForgetAddress(address);
-      }
+      if (choices_.Percent(30)) state_.ForgetAddress(address);
       break;
     }
     case 6: {

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -70,7 +72,12 @@ IpAddress Ip(absl::string_view text) {
 }
 
 State::State(std::vector<ProgramRunner*> runners)
-    : runners_(std::move(runners)) {}
+    : runners_(std::move(runners)),
+      heads_(kStateHeads),
+      written_heads_(kStateHeads),
+      places_(kStatePlaces),
+      written_places_(kStatePlaces),
+      index_(&state_, absl::MakeSpan(heads_), absl::MakeSpan(places_)) {}
 
 void State::PutBytes(absl::string_view map, const void* key,
                      const void* value) {
@@ -81,7 +88,8 @@ void State::PutBytes(absl::string_view map, const void* key,
 }
 
 void State::Epoch(uint32_t epoch) {
-  Put("cc_state", uint32_t{0}, cc_state{.epoch = epoch, .pad = 0});
+  state_.epoch = epoch;
+  Put("cc_state", uint32_t{0}, state_);
 }
 
 void State::Ticks(uint32_t ticks) {
@@ -170,7 +178,14 @@ void State::Table(uint16_t index, const std::vector<Rule>& rules, bool paged) {
 }
 
 void State::Place(uint32_t index, const cc_place& place) {
-  Put("cc_places", index, place);
+  places_[index] = place;
+  for (auto& [address, named] : addresses_) {
+    if (named.like != index) continue;
+    places_[named.own].which = place.which;
+    std::copy(std::begin(place.value), std::end(place.value),
+              places_[named.own].value);
+  }
+  WriteAddresses();
 }
 
 void State::Place(uint32_t index, uint32_t peer, uint16_t where) {
@@ -179,27 +194,44 @@ void State::Place(uint32_t index, uint32_t peer, uint16_t where) {
   Place(index, place);
 }
 
-void State::Address(const IpAddress& address, uint32_t place,
-                    std::optional<uint32_t> check) {
-  const cc_addr key = abi::ToAddr(address);
-  Put("cc_addrs", key,
-      cc_place_ref{.check = check.value_or(cc_addr_check(&key)),
-                   .place = place});
+void State::Address(const IpAddress& address, uint32_t place) {
+  const auto fresh = static_cast<uint32_t>(addresses_.size());
+  Named& named = addresses_[address];
+  if (named.own == 0) named.own = kStateOwnPlaces + fresh;
+  named.like = place;
+  if (!named.is_linked) {
+    const absl::Status linked = index_.Link(abi::ToAddr(address), named.own);
+    EXPECT_TRUE(linked.ok()) << linked;
+    named.is_linked = true;
+  }
+  Place(place, cc_place{places_[place]});
 }
 
 void State::ForgetAddress(const IpAddress& address) {
-  const cc_addr key = abi::ToAddr(address);
-  for (ProgramRunner* runner : runners_) {
-    const absl::Status status = runner->Erase("cc_addrs", key);
-    EXPECT_TRUE(status.ok()) << status;
-  }
+  Named& named = addresses_[address];
+  if (!named.is_linked) return;
+  index_.Unlink(named.own);
+  named.is_linked = false;
+  WriteAddresses();
+}
+
+void State::WriteAddresses() {
+  const auto write = [this](const char* map, const auto& now, auto& written) {
+    for (uint32_t i = 0; i < now.size(); ++i) {
+      if (std::memcmp(&now[i], &written[i], sizeof(now[i])) == 0) continue;
+      written[i] = now[i];
+      Put(map, i, now[i]);
+    }
+  };
+  write("cc_addrs", heads_, written_heads_);
+  write("cc_places", places_, written_places_);
 }
 
 void State::Prefix(const IpPrefix& prefix, uint32_t place) {
   Put("cc_prefixes",
       cc_prefix_key{.bits = static_cast<uint32_t>(prefix.bits()),
                     .addr = abi::ToAddr(prefix.address())},
-      cc_place_ref{.check = 0, .place = place});
+      place);
 }
 
 void State::Hop(uint32_t index, const cc_hop& hop) {

@@ -7,6 +7,7 @@
 #define CILIUMCORE_TESTS_BPF_STATE_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "ciliumcore/base/ip.h"
 #include "ciliumcore/testing/packet.h"
 #include "ciliumcore/testing/program.h"
+#include "lib/datapath/address_index_internal.h"
 
 namespace ciliumcore::testing {
 
@@ -46,6 +48,11 @@ struct EndpointSpec {
   uint32_t flags = 0;
 };
 
+// Entries that State wants in cc_addrs and cc_places; a place that is given to
+// Place() is below kStateOwnPlaces.
+inline constexpr uint32_t kStateHeads = 2, kStatePlaces = 256,
+                          kStateOwnPlaces = 64;
+
 // Writes to every runner it is given. Fails the running test if a map refuses.
 class State {
  public:
@@ -63,9 +70,8 @@ class State {
   void Place(uint32_t index, const cc_place& place);
   // A place with one value, whatever the epoch.
   void Place(uint32_t index, uint32_t peer, uint16_t where);
-  // `check` replaces the right one.
-  void Address(const IpAddress& address, uint32_t place,
-               std::optional<uint32_t> check = std::nullopt);
+  // From now on `address` has what `place` has, also when that changes.
+  void Address(const IpAddress& address, uint32_t place);
   void ForgetAddress(const IpAddress& address);
   void Prefix(const IpPrefix& prefix, uint32_t place);
   void Hop(uint32_t index, const cc_hop& hop);
@@ -76,9 +82,22 @@ class State {
   }
 
  private:
+  // An address in the hash, in a place of its own.
+  struct Named {
+    uint32_t own = 0;
+    uint32_t like = 0;  // the place whose value it has
+    bool is_linked = false;
+  };
+
   void PutBytes(absl::string_view map, const void* key, const void* value);
+  void WriteAddresses();
 
   std::vector<ProgramRunner*> runners_;
+  cc_state state_ = {.epoch = 0, .addr_seed = 0x5eed, .addr_mask = 0, .pad = 0};
+  std::vector<cc_addr_heads> heads_, written_heads_;
+  std::vector<cc_place> places_, written_places_;
+  internal::AddressIndex index_;
+  std::map<IpAddress, Named> addresses_;
   uint32_t next_cell_ = 1;
   uint32_t next_page_ = 1;
 };

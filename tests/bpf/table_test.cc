@@ -270,13 +270,21 @@ TEST_P(EndpointTest, PrefersTheLongestPrefix) {
   ExpectPassed(Receive(db_, Syn(world_, db_)), Syn(world_, db_));
 }
 
-TEST_P(EndpointTest, DoesNotBelieveARecycledAddress) {
-  // Another address's element, found under this one's key: the check is not
-  // that of the key, so it is as if the address were unknown.
+TEST_P(EndpointTest, FindsEachAddressOfAChain) {
   Ingress(db_, {{.peer = far_.peer}});
-  state_->Address(AddressOf(far_), 3, 0x12345678);
+  // Three to a head, linked before and after it.
+  state_->Place(5, 5555, CC_REMOTE);
+  for (uint32_t i = 0; i < 3 * 16 * kStateHeads; ++i) {
+    state_->Address(IpAddress::FromV4(0x0a630000 + i), 5);
+  }
+  ExpectPassed(Receive(db_, Syn(far_, db_)), Syn(far_, db_));
+  state_->ForgetAddress(AddressOf(far_));
+  NextEpoch();
   ExpectDropped(Receive(db_, Syn(far_, db_)), Syn(far_, db_),
                 CC_REASON_POLICY_DENIED);
+  state_->Address(AddressOf(far_), 3);
+  NextEpoch();
+  ExpectPassed(Receive(db_, Syn(far_, db_)), Syn(far_, db_));
 }
 
 TEST_P(EndpointTest, DoesNotBelieveARecycledClass) {

@@ -194,7 +194,8 @@ TEST_F(LifetimeTest, AFullMapChangesNothing) {
   }
   const absl::Status done = change.Commit();
   EXPECT_TRUE(absl::IsResourceExhausted(done)) << done;
-  EXPECT_TRUE(absl::StrContains(done.message(), "cc_addrs")) << done;
+  EXPECT_TRUE(absl::StrContains(done.message(), "cc_addrs is full: 8 of 8"))
+      << done;
   EXPECT_EQ(datapath->generation(), generation);
   EXPECT_TRUE(Connect().connected());
   // and there is room for what fits

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/testing/packet.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/datapath/address_index_internal.h"
 
 namespace ciliumcore::testing {
 namespace {
@@ -36,7 +37,7 @@ ProgramOptions Options() {
                      {"cc_endpoints", kSizes.endpoints},
                      {"cc_subjects", kSizes.subjects},
                      {"cc_ifindex_far", kSizes.endpoints},
-                     {"cc_addrs", kSizes.addresses},
+                     {"cc_addrs", internal::AddressLines(kSizes.addresses)},
                      {"cc_prefixes", kSizes.prefixes},
                      {"cc_places", kSizes.places},
                      {"cc_hops", kSizes.hops},
@@ -247,7 +248,11 @@ size_t PublishedNode::entries() {
     map.ForEach([&](const auto&, const auto&) { ++entries; }).IgnoreError();
   };
   count(maps.ifindex_far);
-  count(maps.addresses);
+  for (const cc_addr_heads& line : maps.addresses.entries()) {
+    for (uint32_t at : line.place) {
+      for (; at != 0; at = maps.places[at].next) ++entries;
+    }
+  }
   count(maps.prefixes);
   count(maps.classes);
   return entries;
@@ -286,13 +291,13 @@ absl::Status PublishedNode::Mirror() {
   CC_RETURN_IF_ERROR(MirrorArray("cc_state", maps.state));
   CC_RETURN_IF_ERROR(MirrorArray("cc_endpoints", maps.endpoints));
   CC_RETURN_IF_ERROR(MirrorArray("cc_subjects", maps.subjects));
+  CC_RETURN_IF_ERROR(MirrorArray("cc_addrs", maps.addresses));
   CC_RETURN_IF_ERROR(MirrorArray("cc_places", maps.places));
   CC_RETURN_IF_ERROR(MirrorArray("cc_hops", maps.hops));
   CC_RETURN_IF_ERROR(MirrorArray("cc_tables", maps.tables));
   CC_RETURN_IF_ERROR(MirrorArray("cc_cells", maps.cells));
   CC_RETURN_IF_ERROR(MirrorArray("cc_port_pages", maps.port_pages));
   CC_RETURN_IF_ERROR(MirrorHash("cc_ifindex_far", maps.ifindex_far));
-  CC_RETURN_IF_ERROR(MirrorHash("cc_addrs", maps.addresses));
   CC_RETURN_IF_ERROR(MirrorHash("cc_prefixes", maps.prefixes));
   CC_RETURN_IF_ERROR(MirrorHash("cc_classes", maps.classes));
   // Of this large array, the part that is ever written.

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Who an address is: exact addresses in a hash, prefixes in a trie that is
- * asked only on a miss; both name a *place*, which says who and where. */
+ * asked only on a miss; both name a *place*, which says who and where.
+ *
+ * The hash is ours: heads of chains in cc_addrs, the chains through cc_places. A
+ * hit touches two cache lines, where an element of the kernel's hash and what it
+ * refers to lie in four. One user-space writer links places and unlinks them; an
+ * unlinked place keeps its address and its next until no packet can be on it. */
 #ifndef CILIUMCORE_ABI_IDENTITY_H_
 #define CILIUMCORE_ABI_IDENTITY_H_
 
@@ -12,15 +17,17 @@ enum cc_identity {
 	CC_IDENTITY_WORLD = 2,
 };
 
-/* Value of maps cc_addrs (hash, key struct cc_addr) and cc_prefixes (trie).
- * One aligned word. A hash element may be recycled, at once, for another
- * key while a packet still holds it; `check` is a hash of the key and tells. */
-struct cc_place_ref {
-	__u32 check; /* cc_addr_check of the address; 0 in cc_prefixes */
-	__u32 place; /* index into cc_places */
-};
-CC_ABI_SIZE(struct cc_place_ref, 8);
+#define CC_ADDR_HEADS 16 /* in a line of cc_addrs */
+#define CC_ADDR_CHAIN 16 /* places in a chain at most */
 
+/* Map cc_addrs: array of a power of two, memory-mapped. The first place of each
+ * chain, 0 for none. Of cc_addr_hash, the low bits choose within a line. */
+struct cc_addr_heads {
+	__u32 place[CC_ADDR_HEADS];
+};
+CC_ABI_SIZE(struct cc_addr_heads, 64);
+
+/* Key of map cc_prefixes: trie; its value is an index into cc_places. */
 struct cc_prefix_key {
 	__u32 bits; /* of addr that count, 0..128 (IPv4: 96 + its length) */
 	struct cc_addr addr;
@@ -38,13 +45,16 @@ CC_ABI_SIZE(struct cc_place_value, 8);
 #define CC_REMOTE 0x8000u /* cc_place_value.where: not here; low bits: next hop, 0 by routing */
 #define CC_PLACE_SLOTS 3
 
-/* Map cc_places: array, memory-mapped. `which` switches between the values
- * with the epoch (CC_SWITCH over slot numbers). */
+/* Map cc_places: array, memory-mapped; 0 is never used. `which` switches between
+ * the values with the epoch (CC_SWITCH over slot numbers). */
 struct cc_place {
 	__u64 which;
 	struct cc_place_value value[CC_PLACE_SLOTS];
+	struct cc_addr addr; /* of an exact address, which is in a chain */
+	__u32 next;          /* of its chain, 0 at the end */
+	__u32 pad[3];
 };
-CC_ABI_SIZE(struct cc_place, 32);
+CC_ABI_SIZE(struct cc_place, 64);
 
 /* Map cc_hops: array. How a remote address is reached; 0 is never used. */
 struct cc_hop {
@@ -54,13 +64,15 @@ struct cc_hop {
 };
 CC_ABI_SIZE(struct cc_hop, 24);
 
-static inline __u32 cc_addr_check(const struct cc_addr *a)
+/* Where in cc_addrs the chain of `a` begins. */
+static inline __u32 cc_addr_hash(const struct cc_addr *a, __u32 seed)
 {
-	__u32 h = a->w[0] * 0x9e3779b1u;
-	h = (h ^ (h >> 15) ^ a->w[1]) * 0x85ebca77u;
-	h = (h ^ (h >> 13) ^ a->w[2]) * 0xc2b2ae3du;
-	h = (h ^ (h >> 16) ^ a->w[3]) * 0x27d4eb2fu;
-	return h ^ (h >> 15);
+	__u64 h = ((__u64)a->w[1] << 32 | a->w[0]) ^ seed;
+
+	h = (h ^ h >> 32) * 0x9e3779b97f4a7c15ull;
+	h = (h ^ h >> 29 ^ ((__u64)a->w[3] << 32 | a->w[2])) * 0xd6e8feb86659fd93ull;
+	h = (h ^ h >> 32) * 0xd6e8feb86659fd93ull;
+	return (__u32)(h >> 32);
 }
 
 #endif /* CILIUMCORE_ABI_IDENTITY_H_ */

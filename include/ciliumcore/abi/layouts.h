@@ -39,15 +39,17 @@
   }
 
 CC_LAYOUT(cc_addr, CC_FIELD(cc_addr, w));
-CC_LAYOUT(cc_state, CC_FIELD(cc_state, epoch), CC_FIELD(cc_state, pad));
+CC_LAYOUT(cc_state, CC_FIELD(cc_state, epoch), CC_FIELD(cc_state, addr_seed),
+          CC_FIELD(cc_state, addr_mask), CC_FIELD(cc_state, pad));
 CC_LAYOUT(cc_clock, CC_FIELD(cc_clock, ticks), CC_FIELD(cc_clock, pad));
-CC_LAYOUT(cc_place_ref, CC_FIELD(cc_place_ref, check),
-          CC_FIELD(cc_place_ref, place));
+CC_LAYOUT(cc_addr_heads, CC_FIELD(cc_addr_heads, place));
 CC_LAYOUT(cc_prefix_key, CC_FIELD(cc_prefix_key, bits),
           CC_FIELD(cc_prefix_key, addr));
 CC_LAYOUT(cc_place_value, CC_FIELD(cc_place_value, peer),
           CC_FIELD(cc_place_value, where), CC_FIELD(cc_place_value, pad));
-CC_LAYOUT(cc_place, CC_FIELD(cc_place, which), CC_FIELD(cc_place, value));
+CC_LAYOUT(cc_place, CC_FIELD(cc_place, which), CC_FIELD(cc_place, value),
+          CC_FIELD(cc_place, addr), CC_FIELD(cc_place, next),
+          CC_FIELD(cc_place, pad));
 CC_LAYOUT(cc_hop, CC_FIELD(cc_hop, ifindex), CC_FIELD(cc_hop, family),
           CC_FIELD(cc_hop, gateway));
 CC_LAYOUT(cc_endpoint, CC_FIELD(cc_endpoint, subject),
@@ -108,7 +110,7 @@ namespace ciliumcore::abi {
 // Every struct above.
 inline constexpr std::array kShapes = {
     ShapeOf<cc_addr>(),         ShapeOf<cc_state>(),
-    ShapeOf<cc_clock>(),        ShapeOf<cc_place_ref>(),
+    ShapeOf<cc_clock>(),        ShapeOf<cc_addr_heads>(),
     ShapeOf<cc_prefix_key>(),   ShapeOf<cc_place_value>(),
     ShapeOf<cc_place>(),        ShapeOf<cc_hop>(),
     ShapeOf<cc_endpoint>(),     ShapeOf<cc_subject>(),

@@ -63,7 +63,8 @@ struct cc_class_key {
 };
 CC_ABI_SIZE(struct cc_class_key, 8);
 
-/* One aligned word; `check` as in struct cc_place_ref. */
+/* One aligned word. A hash element may be recycled, at once, for another key
+ * while a packet still holds it; `check` is a hash of the key and tells. */
 struct cc_class_value {
 	__u32 check; /* cc_class_check of the key */
 	__u32 cls;
