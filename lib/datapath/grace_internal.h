@@ -40,8 +40,12 @@ class GraceKeeper {
   // True if no packet is under way any more that read an epoch before `epoch`.
   bool IsOver(uint32_t epoch) const;
 
-  // Waits for that. The barrier's error, if it failed.
+  // Waits for that; `epoch` has been published. The barrier's error, if it
+  // failed.
   absl::Status WaitFor(uint32_t epoch);
+
+  // Waits until every packet that is under way now has ended.
+  absl::Status Pass() const { return barrier_(); }
 
  private:
   void Work();

@@ -32,14 +32,14 @@ class RangePool {
   }
 
   // The first of `count` consecutive indexes. ResourceExhausted if they are not
-  // there even after waiting for what is retired.
+  // there even after a grace period for what is retired.
   absl::StatusOr<uint32_t> Take(uint32_t count, GraceKeeper& grace) {
     Reclaim(grace);
     if (std::optional<uint32_t> at = FirstFit(count)) return *at;
-    while (!retired_.empty()) {
-      if (absl::Status over = grace.WaitFor(retired_.front().epoch); !over.ok())
-        return over;
-      Reclaim(grace);
+    if (!retired_.empty()) {
+      // Not WaitFor: the epoch that retired some may be the one being prepared.
+      if (absl::Status over = grace.Pass(); !over.ok()) return over;
+      while (!retired_.empty()) ReturnOldest();
       if (std::optional<uint32_t> at = FirstFit(count)) return *at;
     }
     return absl::ResourceExhaustedError(
@@ -53,7 +53,8 @@ class RangePool {
     Insert(at, count);
   }
 
-  // Packets that began before `epoch` may still read the range.
+  // No packet finds the range any more, but those that began before `epoch` may
+  // still read it.
   void Retire(uint32_t at, uint32_t count, uint32_t epoch) {
     retired_.push_back({epoch, at, count});
   }
@@ -68,9 +69,13 @@ class RangePool {
 
   void Reclaim(const GraceKeeper& grace) {
     while (!retired_.empty() && grace.IsOver(retired_.front().epoch)) {
-      Return(retired_.front().at, retired_.front().count);
-      retired_.pop_front();
+      ReturnOldest();
     }
+  }
+
+  void ReturnOldest() {
+    Return(retired_.front().at, retired_.front().count);
+    retired_.pop_front();
   }
 
   std::optional<uint32_t> FirstFit(uint32_t count) {

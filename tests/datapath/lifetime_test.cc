@@ -208,6 +208,30 @@ TEST_F(LifetimeTest, AFullMapChangesNothing) {
   EXPECT_TRUE(fits.ok()) << fits;
 }
 
+TEST_F(LifetimeTest, AllThereIsRoomForMayChangeAtOnce) {
+  DatapathOptions options = Options();
+  options.lifetime = Lifetime::kProcess;
+  options.capacity.addresses = 256;
+  options.capacity.prefixes = 8;
+  auto datapath = Datapath::Open(options);
+  ASSERT_TRUE(datapath.ok()) << datapath.status();
+  const IdentityRef identity = identities_.Allocate({{"app", "remote"}});
+  for (int round = 0; round < 6; ++round) {
+    // What went before is on its way out: its room is needed now.
+    Transaction change = datapath->Begin();
+    for (int i = 0; i < 100; ++i) {
+      if (round > 0)
+        change.RemoveRemote(
+            Ip(absl::StrCat("10.", round - 1, ".0.", i).c_str()));
+      change.UpsertRemote(
+          {.addresses = {Ip(absl::StrCat("10.", round, ".0.", i).c_str())},
+           .identity = identity});
+    }
+    const absl::Status done = change.Commit();
+    EXPECT_TRUE(done.ok()) << round << ": " << done;
+  }
+}
+
 TEST_F(LifetimeTest, TwoEndpointsOfOneAddressAreRefused) {
   DatapathOptions options = Options();
   options.lifetime = Lifetime::kProcess;
