@@ -20,7 +20,7 @@ MAY_INCLUDE = {
     "net": {"base"},
     "identity": {"base", "abi"},
     "policy": {"base", "abi", "identity"},
-    "service": {"base", "abi"},
+    "service": {"base", "abi", "identity", "policy"},
     "conntrack": {"base", "abi"},
     "bandwidth": {"base", "abi"},
     "flow": {"base", "abi", "identity"},

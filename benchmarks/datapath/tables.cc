@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "benchmarks/datapath/harness.h"
+#include "ciliumcore/abi/convert.h"
 #include "ciliumcore/abi/policy.h"
 
 namespace ciliumcore::bench {
@@ -103,7 +104,8 @@ Places::Places(const PlaceMaps& maps)
 
 void Places::Write(const cc_addr& address, uint32_t peer, uint16_t where) {
   places_[next_] = {.which = 0, .value = {{.peer = peer, .where = where}}};
-  Require(index_.Link(address, next_++).ok(), "linking an address");
+  Require(index_.Link(abi::FromAddr(address), next_++).ok(),
+          "linking an address");
 }
 
 }  // namespace ciliumcore::bench

@@ -27,6 +27,19 @@ typedef struct __sk_buff cc_ctx;
 		__uint(type, BPF_MAP_TYPE_RINGBUF); \
 		__uint(max_entries, bytes);         \
 	} name SEC(".maps")
+/* Values that belong to sockets and end with them. */
+#define CC_SK_STORAGE(name, value_type)                \
+	struct {                                       \
+		__uint(type, BPF_MAP_TYPE_SK_STORAGE); \
+		__uint(map_flags, BPF_F_NO_PREALLOC);  \
+		__type(key, int);                      \
+		__type(value, value_type);             \
+	} name SEC(".maps")
+/* The value of the socket of a struct bpf_sock_addr; a new one, of zeros, if it has
+ * none and `create`. */
+#define cc_sock_of(map_, ctx_, create_)                                      \
+	((typeof((map_)->value))bpf_sk_storage_get((map_), (ctx_)->sk, NULL, \
+						   (create_) ? BPF_SK_STORAGE_GET_F_CREATE : 0))
 /* The node's configuration: .rodata, so a constant to the verifier. */
 #define CC_CONFIG(type)                                           \
 	const volatile type cc_config_data SEC(".rodata.config"); \

@@ -4,9 +4,9 @@
 #define CILIUMCORE_BPF_EVENTS_H_
 
 #include "bpf/lib/config.h"
-#include "bpf/lib/ctx.h"
 #include "bpf/lib/packet.h"
 #include "ciliumcore/abi/event.h"
+#include "ciliumcore/abi/reason.h"
 
 /* Written here, read by one reader. */
 CC_RINGBUF(cc_events, 4 << 20);
@@ -32,7 +32,8 @@ CC_INLINE __u64 cc_wake_flags(void)
 								  BPF_RB_NO_WAKEUP;
 }
 
-CC_INLINE void cc_tell(const cc_ctx *ctx, const struct cc_packet *p, const struct cc_told *told)
+/* `ifindex`: of the program's interface, 0 at a socket. */
+CC_INLINE void cc_tell(__u32 ifindex, const struct cc_packet *p, const struct cc_told *told)
 {
 	struct cc_event *event = bpf_ringbuf_reserve(&cc_events, sizeof(*event), 0);
 
@@ -61,10 +62,10 @@ CC_INLINE void cc_tell(const cc_ctx *ctx, const struct cc_packet *p, const struc
 	event->rule_set[CC_EGRESS] = told->rule_set[CC_EGRESS];
 	event->rule_set[CC_INGRESS] = told->rule_set[CC_INGRESS];
 	event->epoch = told->epoch;
-	event->ifindex = ctx_ifindex(ctx);
+	event->ifindex = ifindex;
 	event->packet_bytes = p->bytes;
 	event->is_reply = told->is_reply;
-	event->audited = told->kind == CC_EVENT_DROP && cc_cfg()->audit_only;
+	event->audited = told->reason == CC_REASON_POLICY_DENIED && cc_cfg()->audit_only;
 	event->pad[0] = event->pad[1] = 0;
 	bpf_ringbuf_submit(event, cc_wake_flags());
 }

@@ -5,6 +5,7 @@
 #define CILIUMCORE_BPF_JUDGE_H_
 
 #include "bpf/lib/conntrack.h"
+#include "bpf/lib/ctx.h"
 #include "bpf/lib/endpoint.h"
 #include "bpf/lib/events.h"
 #include "bpf/lib/metrics.h"
@@ -99,7 +100,7 @@ CC_INLINE __u8 cc_flow_allow(const cc_ctx *ctx, struct cc_flow *flow, const stru
 		return CC_REASON_CT_INSERT_FAILED;
 	if (cc_cfg()->emit_new) {
 		told->kind = CC_EVENT_NEW;
-		cc_tell(ctx, p, told);
+		cc_tell(ctx_ifindex(ctx), p, told);
 	}
 	return 0;
 }
@@ -114,7 +115,7 @@ CC_FUNCTION int cc_refuse_packet(cc_ctx *ctx, const struct cc_packet *p, struct 
 	if (cc_cfg()->emit_drops && reason != CC_REASON_LINK_SCOPE) {
 		told->kind = CC_EVENT_DROP;
 		told->reason = reason;
-		cc_tell(ctx, p, told);
+		cc_tell(ctx_ifindex(ctx), p, told);
 	}
 	return CC_DROP;
 }

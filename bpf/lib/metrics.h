@@ -23,4 +23,14 @@ CC_INLINE void cc_count(__u32 direction, __u32 reason, __u32 bytes)
 	metric->bytes += bytes;
 }
 
+/* The same of what is no packet, from a system call, which packets interrupt. */
+CC_INLINE void cc_count_shared(__u32 direction, __u32 reason)
+{
+	const __u32 key = CC_METRIC_KEY(direction, reason);
+	struct cc_metric *metric = cc_lookup(&cc_metrics, &key);
+
+	if (metric)
+		__sync_fetch_and_add(&metric->packets, 1);
+}
+
 #endif /* CILIUMCORE_BPF_METRICS_H_ */

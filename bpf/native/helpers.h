@@ -25,6 +25,9 @@
 #define bpf_ringbuf_query cc_native_ringbuf_query
 #define bpf_ringbuf_reserve cc_native_ringbuf_reserve
 #define bpf_ringbuf_submit cc_native_ringbuf_submit
+#define bpf_get_netns_cookie cc_native_get_netns_cookie
+#define bpf_get_prandom_u32 cc_native_get_prandom_u32
+#define bpf_set_retval cc_native_set_retval
 #define bpf_skb_load_bytes cc_native_skb_load_bytes
 #define bpf_skb_pull_data cc_native_skb_pull_data
 #define bpf_skb_store_bytes cc_native_skb_store_bytes
@@ -64,6 +67,11 @@ long bpf_fib_lookup(cc_ctx *ctx, struct bpf_fib_lookup *params, int size, __u32 
 long bpf_redirect(__u32 ifindex, __u64 flags);
 long bpf_redirect_peer(__u32 ifindex, __u64 flags);
 long bpf_redirect_neigh(__u32 ifindex, struct bpf_redir_neigh *params, int size, __u64 flags);
+__u64 bpf_get_netns_cookie(void *ctx);
+__u32 bpf_get_prandom_u32(void);
+int bpf_set_retval(int value);
+/* The value of a socket, by its pointer. */
+void *cc_native_sock_of(void *map, const void *sk, bool create);
 long bpf_skb_load_bytes(const cc_ctx *ctx, __u32 offset, void *to, __u32 bytes);
 long bpf_skb_store_bytes(cc_ctx *ctx, __u32 offset, const void *from, __u32 bytes, __u64 flags);
 long bpf_skb_pull_data(cc_ctx *ctx, __u32 bytes);
@@ -99,6 +107,20 @@ static inline __u32 ctx_ingress_ifindex(const cc_ctx *ctx) { return ctx->ingress
 		cc_native_register(&name_);                                                      \
 	}                                                                                        \
 	struct cc_native_map
+#define CC_SK_STORAGE(name_, value_type)                                                           \
+	static struct {                                                                            \
+		struct cc_native_map map;                                                          \
+		value_type *value;                                                                 \
+	} name_ = { { #name_, BPF_MAP_TYPE_SK_STORAGE, sizeof(void *), sizeof(value_type), ~0u, 0, \
+		      0 },                                                                         \
+		    NULL };                                                                        \
+	__attribute__((constructor)) static void name_##_register(void)                            \
+	{                                                                                          \
+		cc_native_register(&name_.map);                                                    \
+	}                                                                                          \
+	struct cc_native_map
+#define cc_sock_of(map_, ctx_, create_) \
+	((typeof((map_)->value))cc_native_sock_of((map_), (ctx_)->sk, create_))
 #define CC_CONFIG(type)                                           \
 	static inline const volatile type *cc_cfg(void)           \
 	{                                                         \

@@ -12,6 +12,15 @@ extern "C" {
 int cc_from_endpoint(cc_ctx *ctx);
 int cc_to_endpoint(cc_ctx *ctx);
 
+int cc_connect4(struct bpf_sock_addr *ctx);
+int cc_connect6(struct bpf_sock_addr *ctx);
+int cc_sendmsg4(struct bpf_sock_addr *ctx);
+int cc_sendmsg6(struct bpf_sock_addr *ctx);
+int cc_recvmsg4(struct bpf_sock_addr *ctx);
+int cc_recvmsg6(struct bpf_sock_addr *ctx);
+int cc_getpeername4(struct bpf_sock_addr *ctx);
+int cc_getpeername6(struct bpf_sock_addr *ctx);
+
 #ifdef __cplusplus
 }
 #endif

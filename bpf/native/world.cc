@@ -142,6 +142,31 @@ __u64 bpf_ringbuf_query(void*, __u64) { return 0; }
 __u64 bpf_jiffies64(void) { return current->jiffies; }
 __u64 bpf_ktime_get_coarse_ns(void) { return current->nanoseconds; }
 
+__u64 bpf_get_netns_cookie(void*) { return current->netns_cookie; }
+
+// xorshift32 (Marsaglia, 2003): the same in every run.
+__u32 bpf_get_prandom_u32(void) {
+  uint32_t& x = current->random;
+  x ^= x << 13;
+  x ^= x >> 17;
+  x ^= x << 5;
+  return x;
+}
+
+int bpf_set_retval(int value) {
+  current->retval = value;
+  return 0;
+}
+
+void* cc_native_sock_of(void* map, const void* sk, bool create) {
+  ciliumcore::native::Map& values = Helpers::MapOf(map);
+  void* found = values.Lookup(&sk, current->cpu);
+  if (found != nullptr || !create) return found;
+  const std::vector<char> zeros(values.value_size());
+  values.Update(&sk, zeros.data(), BPF_ANY, current->cpu);
+  return values.Lookup(&sk, current->cpu);
+}
+
 __s64 bpf_csum_diff(const __be32* from, __u32 from_size, const __be32* to,
                     __u32 to_size, __u32 seed) {
   if ((from_size | to_size) & 3) return -EINVAL;

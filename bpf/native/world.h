@@ -57,6 +57,9 @@ class World {
   Redirect redirect;                  // of the last program run
   std::vector<std::string> events;    // records of the ring buffer, in order
   size_t event_bytes_free = 1 << 20;  // room left in it
+  uint32_t random = 1;                // state of bpf_get_prandom_u32
+  uint64_t netns_cookie = 1;          // of the socket of the next program
+  int retval = 0;                     // that a socket program set
   // What bpf_fib_lookup answers; by default that the packet is not forwarded.
   std::function<long(bpf_fib_lookup*)> fib;
 

@@ -59,6 +59,46 @@ Transaction& Transaction::RemoveRemote(const IpAddress& address) {
   return *this;
 }
 
+Transaction& Transaction::UpsertService(ServiceOptions service) {
+  state_->edits.push_back(
+      [service = std::move(service)](Intent& intent) -> absl::Status {
+        if (absl::Status valid = ValidateService(service); !valid.ok())
+          return valid;
+        intent.EditServices().insert_or_assign(service.frontend, service);
+        return absl::OkStatus();
+      });
+  return *this;
+}
+
+Transaction& Transaction::RemoveService(const Frontend& frontend) {
+  state_->edits.push_back([frontend](Intent& intent) {
+    if (intent.EditServices().erase(frontend) != 0) return absl::OkStatus();
+    return absl::NotFoundError(
+        absl::StrCat("service ", frontend.ToString(), ": not known"));
+  });
+  return *this;
+}
+
+Transaction& Transaction::SetServices(std::vector<ServiceOptions> services) {
+  state_->edits.push_back(
+      [services = std::move(services)](Intent& intent) -> absl::Status {
+        internal::ServiceTable table;
+        for (const ServiceOptions& service : services) {
+          if (absl::Status valid = ValidateService(service); !valid.ok())
+            return valid;
+          const auto [at, is_new] = table.emplace(service.frontend, service);
+          if (is_new) continue;
+          return absl::InvalidArgumentError(absl::StrCat(
+              "service ", service.name, " ", service.frontend.ToString(),
+              ": its frontend is also that of service ", at->second.name));
+        }
+        intent.services =
+            std::make_shared<internal::ServiceTable>(std::move(table));
+        return absl::OkStatus();
+      });
+  return *this;
+}
+
 Transaction& Transaction::SetPolicies(std::vector<NetworkPolicy> policies) {
   state_->edits.push_back([policies = std::move(policies)](Intent& intent) {
     intent.policies = policies;

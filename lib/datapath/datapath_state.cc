@@ -12,6 +12,7 @@
 #include "ciliumcore/base/status.h"
 #include "ciliumcore/net/netlink.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/datapath/config_internal.h"
 #include "lib/datapath/map_walk_internal.h"
 
 namespace ciliumcore::internal {
@@ -58,6 +59,15 @@ absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
                         return programs->MapFd(name);
                       }));
   maps.state[0].addr_seed = absl::Uniform<uint32_t>(absl::BitGen());
+  std::unique_ptr<SockPrograms> sock_programs;
+  std::optional<ServiceMaps> service_maps;
+  if (!options.cgroup.empty()) {
+    CC_ASSIGN_OR_RETURN(sock_programs,
+                        SockPrograms::Load(options, *programs, pins.get()));
+    CC_ASSIGN_OR_RETURN(service_maps, ServiceMaps::Adopt([&](const char* name) {
+                          return sock_programs->MapFd(name);
+                        }));
+  }
   CC_ASSIGN_OR_RETURN(Barrier barrier, KernelBarrier());
   CC_ASSIGN_OR_RETURN(UniqueFd events_fd, programs->MapFd("cc_events"));
   CC_ASSIGN_OR_RETURN(RingBuffer events,
@@ -68,10 +78,13 @@ absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
   CC_ASSIGN_OR_RETURN(UniqueFd lost_fd, programs->MapFd("cc_events_lost"));
   CC_ASSIGN_OR_RETURN(LostCounters lost,
                       LostCounters::Adopt(std::move(lost_fd)));
-  return std::shared_ptr<DatapathState>(new DatapathState(
+  std::shared_ptr<DatapathState> state(new DatapathState(
       options, std::move(netns), std::move(pins), std::move(programs),
-      std::move(maps), std::move(barrier), epoch, std::move(events),
-      std::move(counters), std::move(lost)));
+      std::move(sock_programs), std::move(maps), std::move(barrier), epoch,
+      std::move(events), std::move(counters), std::move(lost)));
+  if (service_maps.has_value())
+    state->publisher_.AddServices(*std::move(service_maps), TickSeconds());
+  return state;
 }
 
 absl::Status DatapathState::Remove(const DatapathOptions& options) {
@@ -85,6 +98,7 @@ absl::Status DatapathState::Remove(const DatapathOptions& options) {
 DatapathState::DatapathState(const DatapathOptions& options, NetNs netns,
                              std::unique_ptr<Pins> pins,
                              std::unique_ptr<ProgramSet> programs,
+                             std::unique_ptr<SockPrograms> sock_programs,
                              PublishedMaps maps, Barrier barrier,
                              uint32_t epoch, RingBuffer events,
                              Counters counters, LostCounters lost)
@@ -92,6 +106,7 @@ DatapathState::DatapathState(const DatapathOptions& options, NetNs netns,
       netns_(std::move(netns)),
       pins_(std::move(pins)),
       programs_(std::move(programs)),
+      sock_programs_(std::move(sock_programs)),
       publisher_(std::move(maps), std::move(barrier), epoch),
       events_(std::move(events)),
       counters_(std::move(counters)),
@@ -182,7 +197,12 @@ absl::Status DatapathState::TakeOver() {
   for (const auto& [interface, attachment] : attachments_) {
     CC_RETURN_IF_ERROR(attachment->TakeOver());
   }
-  if (!maps_pinned_) CC_RETURN_IF_ERROR(programs_->PinMaps());
+  if (sock_programs_ != nullptr) CC_RETURN_IF_ERROR(sock_programs_->TakeOver());
+  if (!maps_pinned_) {
+    CC_RETURN_IF_ERROR(programs_->PinMaps());
+    if (sock_programs_ != nullptr)
+      CC_RETURN_IF_ERROR(sock_programs_->PinMaps());
+  }
   maps_pinned_ = true;
   return absl::OkStatus();
 }
@@ -198,6 +218,7 @@ absl::Status DatapathState::AttachNew(
           programs_->Attach(interface,
                             surroundings.links.at(interface).ifindex));
     }
+    if (sock_programs_ != nullptr) CC_RETURN_IF_ERROR(sock_programs_->Attach());
     return absl::OkStatus();
   });
 }

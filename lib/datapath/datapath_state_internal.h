@@ -27,6 +27,7 @@
 #include "lib/datapath/planner_internal.h"
 #include "lib/datapath/program_set_internal.h"
 #include "lib/datapath/publisher_internal.h"
+#include "lib/datapath/sock_programs_internal.h"
 
 namespace ciliumcore::internal {
 
@@ -58,7 +59,8 @@ class DatapathState : public FlowDirectory, public Committer {
 
   DatapathState(const DatapathOptions& options, NetNs netns,
                 std::unique_ptr<Pins> pins,
-                std::unique_ptr<ProgramSet> programs, PublishedMaps maps,
+                std::unique_ptr<ProgramSet> programs,
+                std::unique_ptr<SockPrograms> sock_programs, PublishedMaps maps,
                 Barrier barrier, uint32_t epoch, RingBuffer events,
                 Counters counters, LostCounters lost);
 
@@ -73,6 +75,7 @@ class DatapathState : public FlowDirectory, public Committer {
   const NetNs netns_;
   const std::unique_ptr<Pins> pins_;  // null with Lifetime::kProcess
   const std::unique_ptr<ProgramSet> programs_;
+  const std::unique_ptr<SockPrograms> sock_programs_;  // null without services
 
   mutable std::mutex mutex_;
   Publisher publisher_;

@@ -9,6 +9,7 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,6 +21,7 @@
 #include "ciliumcore/datapath/options.h"
 #include "ciliumcore/identity/reserved.h"
 #include "ciliumcore/policy/verdict_table.h"
+#include "ciliumcore/service/service.h"
 
 namespace ciliumcore::internal {
 
@@ -53,11 +55,15 @@ struct DesiredPrefix {
   uint32_t peer = 0;
 };
 
+using ServiceTable = std::map<Frontend, ServiceOptions>;
+
 struct DesiredState {
   std::vector<DesiredEndpoint> endpoints;
   std::vector<CompiledTable> tables;
   std::vector<DesiredAddress> addresses;
   std::vector<DesiredPrefix> prefixes;
+  std::shared_ptr<const ServiceTable> services =
+      std::make_shared<const ServiceTable>();
 };
 
 // Who an address is and where: cc_place_value as a value.

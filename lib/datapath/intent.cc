@@ -106,6 +106,7 @@ DesiredState DesiredStateOf(const Intent& intent,
                             const Surroundings& surroundings,
                             const CompiledPolicy& compiled) {
   DesiredState desired;
+  desired.services = intent.services;
   desired.tables = compiled.tables;
   uint32_t index = 0;
   for (const auto& [interface, endpoint] : intent.endpoints) {

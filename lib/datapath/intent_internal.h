@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -30,9 +31,18 @@ struct ResolvedLink {
 };
 
 struct Intent {
+  // The services, to change.
+  ServiceTable& EditServices() {
+    if (services.use_count() > 1)
+      services = std::make_shared<ServiceTable>(*services);
+    return *services;
+  }
+
   std::map<std::string, EndpointOptions> endpoints;  // by interface
   std::set<std::string> touched;  // endpoints that this change attaches
   std::map<IpAddress, RemoteOptions> remotes;  // by their first address
+  // Shared with the intent before until an edit changes it.
+  std::shared_ptr<ServiceTable> services = std::make_shared<ServiceTable>();
   std::vector<NetworkPolicy> policies;
   std::vector<Namespace> namespaces;
 };

@@ -39,8 +39,8 @@ uint32_t IntervalOf(const PublishedMaps& maps, const cc_table& table,
 absl::StatusOr<cc_place_value> PlaceOf(const PublishedMaps& maps,
                                        const IpAddress& address) {
   const cc_addr addr = abi::ToAddr(address);
-  absl::StatusOr<uint32_t> at = FindPlace(
-      maps.state[0], maps.addresses.entries(), maps.places.entries(), addr);
+  absl::StatusOr<uint32_t> at = AddressIndex::Find(
+      maps.state[0], maps.addresses.entries(), maps.places.entries(), address);
   if (*at == 0) at = maps.prefixes.Lookup({.bits = 128, .addr = addr});
   if (absl::IsNotFound(at.status())) {
     return cc_place_value{

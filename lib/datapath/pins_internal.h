@@ -4,6 +4,7 @@
 //
 //   <bpffs>/ciliumcore/<name>/maps/<map>
 //   <bpffs>/ciliumcore/<name>/links/from:<interface>, to:<interface>
+//   <bpffs>/ciliumcore/<name>/links/sock:<program>
 
 #ifndef CILIUMCORE_LIB_DATAPATH_PINS_INTERNAL_H_
 #define CILIUMCORE_LIB_DATAPATH_PINS_INTERNAL_H_
@@ -31,6 +32,10 @@ class Pins {
   }
   // `program`: "from" or "to".
   std::string LinkPath(const std::string& interface, const char* program) const;
+
+  std::string SockLinkPath(const char* program) const {
+    return directory_ + "/links/sock:" + program;
+  }
 
   // What is pinned there, or an invalid descriptor.
   static UniqueFd Get(const std::string& path);

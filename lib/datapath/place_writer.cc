@@ -31,13 +31,13 @@ PlaceWriter::PlaceWriter(PublishedMaps* maps, GraceKeeper* grace)
       places_("cc_places", 1, static_cast<uint32_t>(maps->places.size())) {}
 
 absl::Status PlaceWriter::PutRef(const IpAddress& address, uint32_t place) {
-  const size_t room = AddressesOf(maps_->addresses.size());
+  const size_t room = AddressIndex::EntriesOf(maps_->addresses.size());
   if (addresses_.size() >= room) {
     return absl::ResourceExhaustedError(absl::StrCat(
         address.ToString(), ": map cc_addrs is full: ", addresses_.size(),
         " of ", room, " addresses in use"));
   }
-  return index_.Link(abi::ToAddr(address), place);
+  return index_.Link(address, place);
 }
 
 absl::Status PlaceWriter::PutRef(const IpPrefix& prefix, uint32_t place) {

@@ -4,24 +4,21 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdarg>
-#include <cstdio>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "ciliumcore/abi/btf_check.h"
 #include "ciliumcore/abi/layouts.h"
 #include "ciliumcore/base/status.h"
-#include "ciliumcore/datapath/features.h"
 #include "lib/base/status_macros_internal.h"
 #include "lib/datapath/address_index_internal.h"
+#include "lib/datapath/config_internal.h"
+#include "lib/datapath/libbpf_log_internal.h"
 
 // The skeleton names types of the abi headers: it comes last.
 #include "bpf/endpoint.skel.h"
@@ -32,88 +29,6 @@ namespace {
 // Since Linux 6.6; older headers lack the names.
 constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);
 constexpr auto kTcxEgress = static_cast<bpf_attach_type>(47);
-
-// Keeps what libbpf would print, for the error.
-class LibbpfLog {
- public:
-  LibbpfLog() : previous_(libbpf_set_print(&Print)) { text_.clear(); }
-  ~LibbpfLog() { libbpf_set_print(previous_); }
-  LibbpfLog(const LibbpfLog&) = delete;
-  LibbpfLog& operator=(const LibbpfLog&) = delete;
-
-  // The end of it, which is where the cause is.
-  static std::string Tail() {
-    constexpr size_t kTail = 1500;
-    absl::string_view tail = text_;
-    if (tail.size() > kTail) tail.remove_prefix(tail.size() - kTail);
-    return std::string(absl::StripSuffix(tail, "\n"));
-  }
-
- private:
-  static int Print(libbpf_print_level level, const char* format,
-                   va_list arguments) {
-    if (level == LIBBPF_DEBUG) return 0;
-    char line[4096];
-    vsnprintf(line, sizeof(line), format, arguments);
-    text_ += line;
-    return 0;
-  }
-
-  libbpf_print_fn_t previous_;
-  static thread_local std::string text_;
-};
-
-thread_local std::string LibbpfLog::text_;
-
-absl::Status LoadError(int error) {
-  const std::string log = LibbpfLog::Tail();
-  if (error == EPERM) {
-    return absl::PermissionDeniedError(
-        "loading programs: the kernel wants CAP_BPF and CAP_NET_ADMIN (or "
-        "root)");
-  }
-  if (error == ENOMEM) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("loading programs: out of memory: ", log));
-  }
-  // An older kernel answers with an errno that tells nothing.
-  if (absl::Status lacks = CheckKernelFeatures(); !lacks.ok()) return lacks;
-  return absl::ErrnoToStatus(error, absl::StrCat("loading programs: ", log));
-}
-
-// A tick is a power of two of jiffies, near a second.
-uint32_t ClockShift(double* tick_seconds) {
-  timespec jiffy = {};
-  clock_getres(CLOCK_MONOTONIC_COARSE, &jiffy);
-  double seconds = static_cast<double>(jiffy.tv_sec) +
-                   static_cast<double>(jiffy.tv_nsec) / 1e9;
-  uint32_t shift = 0;
-  for (; seconds * 2 <= 1.1; ++shift) seconds *= 2;
-  *tick_seconds = seconds;
-  return shift;
-}
-
-cc_config ConfigOf(const DatapathOptions& options) {
-  double tick = 1;
-  cc_config config = {};
-  config.clock_shift = ClockShift(&tick);
-  const auto ticks = [tick](absl::Duration duration) {
-    const double count = absl::ToDoubleSeconds(duration) / tick;
-    return static_cast<uint32_t>(std::clamp(count, 1.0, 1e9));
-  };
-  config.ticks_tcp = ticks(options.timeouts.tcp);
-  config.ticks_syn = ticks(options.timeouts.tcp_opening);
-  config.ticks_close = ticks(options.timeouts.tcp_closing);
-  config.ticks_any = ticks(options.timeouts.other);
-  config.event_wake_bytes =
-      std::min<uint32_t>(options.capacity.event_bytes / 4, 256 << 10);
-  config.emit_new = options.report_new;
-  config.emit_drops = options.report_drops;
-  config.forward =
-      options.forward == Forward::kFib ? CC_FORWARD_FIB : CC_FORWARD_STACK;
-  config.audit_only = options.audit_only;
-  return config;
-}
 
 // One for each address and prefix, and some for those on their way out.
 uint32_t PlacesFor(const DatapathCapacity& capacity) {
@@ -331,13 +246,13 @@ absl::StatusOr<std::unique_ptr<ProgramSet>> ProgramSet::Load(
     const DatapathOptions& options, Pins* pins) {
   const LibbpfLog log;
   endpoint* skeleton = endpoint::open();
-  if (skeleton == nullptr) return LoadError(errno);
+  if (skeleton == nullptr) return LoadError("loading programs", errno);
   auto programs = std::make_unique<LoadedPrograms>(skeleton, pins);
   skeleton->rodata_config->cc_config_data = ConfigOf(options);
   const DatapathCapacity& capacity = options.capacity;
   bpf_map__set_max_entries(skeleton->maps.cc_conntrack, capacity.connections);
   bpf_map__set_max_entries(skeleton->maps.cc_addrs,
-                           AddressLines(capacity.addresses));
+                           AddressIndex::LinesFor(capacity.addresses));
   bpf_map__set_max_entries(skeleton->maps.cc_prefixes, capacity.prefixes);
   bpf_map__set_max_entries(skeleton->maps.cc_places, PlacesFor(capacity));
   bpf_map__set_max_entries(skeleton->maps.cc_classes, capacity.classes);
@@ -349,7 +264,7 @@ absl::StatusOr<std::unique_ptr<ProgramSet>> ProgramSet::Load(
     Reuse<uint32_t, cc_metric>(skeleton->maps.cc_metrics, *pins);
   }
   if (const int error = endpoint::load(skeleton); error != 0)
-    return LoadError(-error);
+    return LoadError("loading programs", -error);
   return programs;
 }
 

@@ -75,10 +75,10 @@ absl::StatusOr<PublishedMaps> PublishedMaps::CreateInMemory(
                                             {.name = "cc_ifindex_far",
                                              .kind = MapKind::kHash,
                                              .capacity = sizes.endpoints}));
-  CC_ASSIGN_OR_RETURN(
-      auto addresses,
-      MappedArray<cc_addr_heads>::CreateInMemory(
-          {.name = "cc_addrs", .size = AddressLines(sizes.addresses)}));
+  CC_ASSIGN_OR_RETURN(auto addresses,
+                      MappedArray<cc_addr_heads>::CreateInMemory(
+                          {.name = "cc_addrs",
+                           .size = AddressIndex::LinesFor(sizes.addresses)}));
   CC_ASSIGN_OR_RETURN(auto prefixes,
                       PrefixMap::CreateInMemory({.name = "cc_prefixes",
                                                  .kind = MapKind::kLpmTrie,

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "ciliumcore/abi/convert.h"
 #include "lib/base/status_macros_internal.h"
 
@@ -21,6 +22,10 @@ Publisher::Publisher(PublishedMaps maps, Barrier barrier, uint32_t epoch)
       epoch_(epoch) {
   StoreRelease(&maps_.state[0].epoch, epoch_);
   grace_.Published(epoch_);
+}
+
+void Publisher::AddServices(ServiceMaps maps, double tick_seconds) {
+  services_.emplace(&maps_.state[0], std::move(maps), &grace_, tick_seconds);
 }
 
 absl::StatusOr<uint32_t> Publisher::Publish(
@@ -67,7 +72,13 @@ absl::Status Publisher::Stage(const DesiredState& desired, uint32_t next,
   for (const DesiredPrefix& prefix : desired.prefixes) {
     places.SetPrefix(prefix.prefix, {.peer = prefix.peer, .where = CC_REMOTE});
   }
-  return places_.Stage(places, next, staging);
+  CC_RETURN_IF_ERROR(places_.Stage(places, next, staging));
+  if (services_.has_value())
+    return services_->Stage(desired.services, next, staging);
+  if (desired.services->empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("service ", desired.services->begin()->first.ToString(),
+                   ": the datapath was opened without a cgroup"));
 }
 
 absl::StatusOr<uint16_t> Publisher::WhereOf(const DesiredAddress& address,

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -16,6 +17,7 @@
 #include "lib/datapath/grace_internal.h"
 #include "lib/datapath/place_writer_internal.h"
 #include "lib/datapath/published_maps_internal.h"
+#include "lib/datapath/service_writer_internal.h"
 #include "lib/datapath/table_writer_internal.h"
 
 namespace ciliumcore::internal {
@@ -31,6 +33,12 @@ class Publisher {
  public:
   // `epoch`: where to begin; later than any that conntrack records remember.
   Publisher(PublishedMaps maps, Barrier barrier, uint32_t epoch);
+
+  // Services from now on; `tick_seconds` as of the programs' clock.
+  void AddServices(ServiceMaps maps, double tick_seconds);
+  ServiceMaps* service_maps() {
+    return services_.has_value() ? &services_->maps() : nullptr;
+  }
 
   // Publishes `desired`. `attach` runs when all is prepared and nothing is
   // visible; if it fails, nothing will have been. Returns the epoch.
@@ -53,6 +61,7 @@ class Publisher {
   EndpointWriter endpoints_;
   TableWriter tables_;
   PlaceWriter places_;
+  std::optional<ServiceWriter> services_;
   RangePool hop_pool_;
   std::map<DesiredHop, uint16_t>
       hops_;  // grows with the neighbours of the node

@@ -39,7 +39,7 @@ MapSizes SizesOf(const DatapathCapacity& capacity) {
 
 native::WorldOptions WorldOptionsOf(const NativeDatapathOptions& options) {
   const MapSizes sizes = SizesOf(options.capacity);
-  return {.entries = {{"cc_addrs", AddressLines(sizes.addresses)},
+  return {.entries = {{"cc_addrs", AddressIndex::LinesFor(sizes.addresses)},
                       {"cc_prefixes", sizes.prefixes},
                       {"cc_places", sizes.places},
                       {"cc_classes", sizes.classes},

@@ -76,7 +76,7 @@ Generations::Generations(const bpf_object* object, uint32_t pairs)
     Put(object, "cc_ifindex", Ifindex(pair), SenderSlot(pair));
     for (const uint32_t slot : {SenderSlot(pair), ReceiverSlot(pair)}) {
       const cc_addr address = abi::ToAddr(Address(slot));
-      Must(index.Link(address, slot).ok(), "linking an address");
+      Must(index.Link(Address(slot), slot).ok(), "linking an address");
       endpoints_[slot].v4 = address;
       // The receiver's is never used: its packets are denied.
       endpoints_[slot].ifindex = Ifindex(pair);

@@ -3,6 +3,7 @@
  * in a loop for as long as it is told, and asks the others. What the programs
  * do in a fraction of a microsecond, stretched until changes fall in between.
  */
+#include "bpf/lib/ctx.h"
 #include "bpf/lib/judge.h"
 
 /* In: cb[0] the sender's slot, cb[1] the receiver's, cb[2] turns of the loop.

@@ -200,7 +200,7 @@ void State::Address(const IpAddress& address, uint32_t place) {
   if (named.own == 0) named.own = kStateOwnPlaces + fresh;
   named.like = place;
   if (!named.is_linked) {
-    const absl::Status linked = index_.Link(abi::ToAddr(address), named.own);
+    const absl::Status linked = index_.Link(address, named.own);
     EXPECT_TRUE(linked.ok()) << linked;
     named.is_linked = true;
   }

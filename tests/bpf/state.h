@@ -93,7 +93,8 @@ class State {
   void WriteAddresses();
 
   std::vector<ProgramRunner*> runners_;
-  cc_state state_ = {.epoch = 0, .addr_seed = 0x5eed, .addr_mask = 0, .pad = 0};
+  cc_state state_ = {
+      .epoch = 0, .addr_seed = 0x5eed, .addr_mask = 0, .service_mask = 0};
   std::vector<cc_addr_heads> heads_, written_heads_;
   std::vector<cc_place> places_, written_places_;
   internal::AddressIndex index_;

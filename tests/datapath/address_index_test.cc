@@ -12,7 +12,6 @@
 #include <thread>
 #include <vector>
 
-#include "ciliumcore/abi/convert.h"
 #include "ciliumcore/base/ip.h"
 
 namespace ciliumcore::internal {
@@ -22,31 +21,30 @@ constexpr uint32_t kPlaces = 512;
 
 class AddressIndexTest : public ::testing::Test {
  protected:
-  uint32_t Find(const cc_addr& address) const {
-    return FindPlace(state_, heads_, places_, address);
+  uint32_t Find(const IpAddress& address) const { return index_.Find(address); }
+
+  static IpAddress Address(uint32_t number) {
+    return IpAddress::FromV4(number);
   }
 
-  static cc_addr Address(uint32_t number) {
-    return abi::ToAddr(IpAddress::FromV4(number));
-  }
-
-  uint32_t HeadOf(const cc_addr& address) const {
-    return cc_addr_hash(&address, state_.addr_seed) %
+  uint32_t HeadOf(const IpAddress& address) const {
+    return AddressChains::Hash(address, state_.addr_seed) %
            (heads_.size() * CC_ADDR_HEADS);
   }
 
-  cc_state state_ = {.epoch = 0, .addr_seed = 7, .addr_mask = 0, .pad = 0};
+  cc_state state_ = {
+      .epoch = 0, .addr_seed = 7, .addr_mask = 0, .service_mask = 0};
   std::vector<cc_addr_heads> heads_ = std::vector<cc_addr_heads>(16);
   std::vector<cc_place> places_ = std::vector<cc_place>(kPlaces);
   AddressIndex index_{&state_, absl::MakeSpan(heads_), absl::MakeSpan(places_)};
 };
 
 TEST_F(AddressIndexTest, HasTwoHeadsForEachAddress) {
-  EXPECT_EQ(AddressLines(0), 1u);
-  EXPECT_EQ(AddressLines(8), 1u);
-  EXPECT_EQ(AddressLines(9), 2u);
-  EXPECT_EQ(AddressLines(524288), 65536u);
-  EXPECT_EQ(AddressesOf(65536), 524288u);
+  EXPECT_EQ(AddressIndex::LinesFor(0), 1u);
+  EXPECT_EQ(AddressIndex::LinesFor(8), 1u);
+  EXPECT_EQ(AddressIndex::LinesFor(9), 2u);
+  EXPECT_EQ(AddressIndex::LinesFor(524288), 65536u);
+  EXPECT_EQ(AddressIndex::EntriesOf(65536), 524288u);
 }
 
 TEST_F(AddressIndexTest, IsAMap) {
@@ -80,12 +78,11 @@ TEST_F(AddressIndexTest, TellsAddressesApartByEveryWord) {
                          "fd01::1", "::1",         "10.0.0.1"};
   uint32_t place = 0;
   for (const char* text : texts) {
-    ASSERT_TRUE(
-        index_.Link(abi::ToAddr(*IpAddress::Parse(text)), ++place).ok());
+    ASSERT_TRUE(index_.Link(*IpAddress::Parse(text), ++place).ok());
   }
   place = 0;
   for (const char* text : texts) {
-    EXPECT_EQ(Find(abi::ToAddr(*IpAddress::Parse(text))), ++place) << text;
+    EXPECT_EQ(Find(*IpAddress::Parse(text)), ++place) << text;
   }
 }
 
@@ -107,12 +104,11 @@ TEST_F(AddressIndexTest, RefusesAnAddressThatWouldNotBeFound) {
   while (place < CC_ADDR_CHAIN) {
     ASSERT_TRUE(index_.Link(next_of_head_5(), ++place).ok());
   }
-  const cc_addr one_more = next_of_head_5();
+  const IpAddress one_more = next_of_head_5();
   const absl::Status refused = index_.Link(one_more, 100);
-  EXPECT_EQ(refused,
-            absl::ResourceExhaustedError(
-                abi::FromAddr(one_more).ToString() +
-                ": its chain in cc_addrs is full: 16 addresses of one hash"));
+  EXPECT_EQ(refused, absl::ResourceExhaustedError(
+                         one_more.ToString() +
+                         ": its chain in cc_addrs is full: 16 of one hash"));
   EXPECT_EQ(Find(one_more), 0u);
   index_.Unlink(3);
   EXPECT_TRUE(index_.Link(one_more, 100).ok());

@@ -32,19 +32,20 @@ constexpr MapSizes kSizes = {.endpoints = 64,
 
 ProgramOptions Options() {
   ProgramOptions options;
-  options.entries = {{"cc_conntrack", 4096},
-                     {"cc_fragments", 64},
-                     {"cc_endpoints", kSizes.endpoints},
-                     {"cc_subjects", kSizes.subjects},
-                     {"cc_ifindex_far", kSizes.endpoints},
-                     {"cc_addrs", internal::AddressLines(kSizes.addresses)},
-                     {"cc_prefixes", kSizes.prefixes},
-                     {"cc_places", kSizes.places},
-                     {"cc_hops", kSizes.hops},
-                     {"cc_tables", kSizes.tables},
-                     {"cc_classes", kSizes.classes},
-                     {"cc_cells", kSizes.cells},
-                     {"cc_port_pages", kSizes.port_pages}};
+  options.entries = {
+      {"cc_conntrack", 4096},
+      {"cc_fragments", 64},
+      {"cc_endpoints", kSizes.endpoints},
+      {"cc_subjects", kSizes.subjects},
+      {"cc_ifindex_far", kSizes.endpoints},
+      {"cc_addrs", internal::AddressIndex::LinesFor(kSizes.addresses)},
+      {"cc_prefixes", kSizes.prefixes},
+      {"cc_places", kSizes.places},
+      {"cc_hops", kSizes.hops},
+      {"cc_tables", kSizes.tables},
+      {"cc_classes", kSizes.classes},
+      {"cc_cells", kSizes.cells},
+      {"cc_port_pages", kSizes.port_pages}};
   return options;
 }
 

@@ -21,6 +21,7 @@
 #include "ciliumcore/abi/layout.h"
 #include "ciliumcore/abi/metrics.h"
 #include "ciliumcore/abi/policy.h"
+#include "ciliumcore/abi/service.h"
 #include "ciliumcore/abi/state.h"
 
 // Defined here and gone at the end of the header: users see no macro.
@@ -40,7 +41,7 @@
 
 CC_LAYOUT(cc_addr, CC_FIELD(cc_addr, w));
 CC_LAYOUT(cc_state, CC_FIELD(cc_state, epoch), CC_FIELD(cc_state, addr_seed),
-          CC_FIELD(cc_state, addr_mask), CC_FIELD(cc_state, pad));
+          CC_FIELD(cc_state, addr_mask), CC_FIELD(cc_state, service_mask));
 CC_LAYOUT(cc_clock, CC_FIELD(cc_clock, ticks), CC_FIELD(cc_clock, pad));
 CC_LAYOUT(cc_addr_heads, CC_FIELD(cc_addr_heads, place));
 CC_LAYOUT(cc_prefix_key, CC_FIELD(cc_prefix_key, bits),
@@ -50,6 +51,29 @@ CC_LAYOUT(cc_place_value, CC_FIELD(cc_place_value, peer),
 CC_LAYOUT(cc_place, CC_FIELD(cc_place, which), CC_FIELD(cc_place, value),
           CC_FIELD(cc_place, addr), CC_FIELD(cc_place, next),
           CC_FIELD(cc_place, pad));
+CC_LAYOUT(cc_service_heads, CC_FIELD(cc_service_heads, service));
+CC_LAYOUT(cc_service, CC_FIELD(cc_service, which), CC_FIELD(cc_service, target),
+          CC_FIELD(cc_service, addr), CC_FIELD(cc_service, port),
+          CC_FIELD(cc_service, protocol), CC_FIELD(cc_service, pad),
+          CC_FIELD(cc_service, next), CC_FIELD(cc_service, affinity_ticks),
+          CC_FIELD(cc_service, pad2));
+CC_LAYOUT(cc_service_slots, CC_FIELD(cc_service_slots, backend));
+CC_LAYOUT(cc_backend, CC_FIELD(cc_backend, addr), CC_FIELD(cc_backend, port),
+          CC_FIELD(cc_backend, pad), CC_FIELD(cc_backend, born),
+          CC_FIELD(cc_backend, until), CC_FIELD(cc_backend, service));
+CC_LAYOUT(cc_affinity_key, CC_FIELD(cc_affinity_key, client),
+          CC_FIELD(cc_affinity_key, service), CC_FIELD(cc_affinity_key, pad));
+CC_LAYOUT(cc_affinity, CC_FIELD(cc_affinity, backend),
+          CC_FIELD(cc_affinity, born), CC_FIELD(cc_affinity, seen),
+          CC_FIELD(cc_affinity, pad));
+CC_LAYOUT(cc_sock_service, CC_FIELD(cc_sock_service, frontend),
+          CC_FIELD(cc_sock_service, backend),
+          CC_FIELD(cc_sock_service, frontend_port),
+          CC_FIELD(cc_sock_service, backend_port),
+          CC_FIELD(cc_sock_service, index), CC_FIELD(cc_sock_service, born),
+          CC_FIELD(cc_sock_service, pad));
+CC_LAYOUT(cc_sock, CC_FIELD(cc_sock, known), CC_FIELD(cc_sock, last),
+          CC_FIELD(cc_sock, next));
 CC_LAYOUT(cc_hop, CC_FIELD(cc_hop, ifindex), CC_FIELD(cc_hop, family),
           CC_FIELD(cc_hop, gateway));
 CC_LAYOUT(cc_endpoint, CC_FIELD(cc_endpoint, subject),
@@ -109,17 +133,36 @@ namespace ciliumcore::abi {
 
 // Every struct above.
 inline constexpr std::array kShapes = {
-    ShapeOf<cc_addr>(),         ShapeOf<cc_state>(),
-    ShapeOf<cc_clock>(),        ShapeOf<cc_addr_heads>(),
-    ShapeOf<cc_prefix_key>(),   ShapeOf<cc_place_value>(),
-    ShapeOf<cc_place>(),        ShapeOf<cc_hop>(),
-    ShapeOf<cc_endpoint>(),     ShapeOf<cc_subject>(),
-    ShapeOf<cc_table>(),        ShapeOf<cc_port_page>(),
-    ShapeOf<cc_class_key>(),    ShapeOf<cc_class_value>(),
-    ShapeOf<cc_cell>(),         ShapeOf<cc_ct_key>(),
-    ShapeOf<cc_ct>(),           ShapeOf<cc_event>(),
-    ShapeOf<cc_metric>(),       ShapeOf<cc_config>(),
-    ShapeOf<cc_fragment_key>(), ShapeOf<cc_fragment>(),
+    ShapeOf<cc_addr>(),
+    ShapeOf<cc_state>(),
+    ShapeOf<cc_clock>(),
+    ShapeOf<cc_addr_heads>(),
+    ShapeOf<cc_prefix_key>(),
+    ShapeOf<cc_place_value>(),
+    ShapeOf<cc_place>(),
+    ShapeOf<cc_hop>(),
+    ShapeOf<cc_endpoint>(),
+    ShapeOf<cc_subject>(),
+    ShapeOf<cc_table>(),
+    ShapeOf<cc_port_page>(),
+    ShapeOf<cc_class_key>(),
+    ShapeOf<cc_class_value>(),
+    ShapeOf<cc_cell>(),
+    ShapeOf<cc_ct_key>(),
+    ShapeOf<cc_ct>(),
+    ShapeOf<cc_event>(),
+    ShapeOf<cc_metric>(),
+    ShapeOf<cc_config>(),
+    ShapeOf<cc_fragment_key>(),
+    ShapeOf<cc_fragment>(),
+    ShapeOf<cc_service_heads>(),
+    ShapeOf<cc_service>(),
+    ShapeOf<cc_service_slots>(),
+    ShapeOf<cc_backend>(),
+    ShapeOf<cc_affinity_key>(),
+    ShapeOf<cc_affinity>(),
+    ShapeOf<cc_sock_service>(),
+    ShapeOf<cc_sock>(),
 };
 
 }  // namespace ciliumcore::abi

@@ -20,6 +20,8 @@
 	X(INVALID_EXTENSION_HEADER, 156, "invalid IPv6 extension header",                          \
 	  "too many or truncated extension headers")                                               \
 	X(FRAGMENT_REFUSED, 157, "fragment refused", "a fragment that overlaps its transport header") \
+	X(NO_BACKEND, 158, "service without backend",                                              \
+	  "the service selects no pod that has the port, or all of its backends are gone")         \
 	X(HOST_UNREACHABLE, 164, "host unreachable", "no next hop is known for the address")       \
 	X(FIB_LOOKUP_FAILED, 169, "no route", "the node's routing table has no usable route")      \
 	X(FIRST_FRAGMENT_MISSING, 175, "first fragment not seen",                                  \

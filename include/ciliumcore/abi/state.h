@@ -8,10 +8,10 @@
 /* Map cc_state: array of one, memory-mapped. Written by the one writer of the
  * instance with a release store, read once by every packet. */
 struct cc_state {
-	__u32 epoch;     /* advances by one with each change; wraps */
-	__u32 addr_seed; /* of cc_addr_hash; stays */
-	__u32 addr_mask; /* lines of cc_addrs - 1; stays */
-	__u32 pad;
+	__u32 epoch;        /* advances by one with each change; wraps */
+	__u32 addr_seed;    /* of cc_addr_hash and cc_service_hash; stays */
+	__u32 addr_mask;    /* lines of cc_addrs - 1; stays */
+	__u32 service_mask; /* lines of cc_frontends - 1; stays */
 };
 CC_ABI_SIZE(struct cc_state, 16);
 

@@ -21,6 +21,7 @@
 #include "ciliumcore/policy/cluster.h"
 #include "ciliumcore/policy/compiler.h"
 #include "ciliumcore/policy/network_policy.h"
+#include "ciliumcore/service/service.h"
 
 namespace ciliumcore {
 
@@ -51,6 +52,13 @@ class Transaction {
   Transaction& UpsertRemote(RemoteOptions remote);
   Transaction& RemoveRemote(const IpAddress& address);
 
+  // A frontend and its backends, from now on; replaces what the frontend had.
+  // Connections that are open stay where they are.
+  Transaction& UpsertService(ServiceOptions service);
+  Transaction& RemoveService(const Frontend& frontend);
+  // Replaces all services. Two of one frontend are an error of Commit.
+  Transaction& SetServices(std::vector<ServiceOptions> services);
+
   // Replaces all policies.
   Transaction& SetPolicies(std::vector<NetworkPolicy> policies);
   // Replaces what is known of namespaces; others have their name as a label.
@@ -63,7 +71,8 @@ class Transaction {
   // InvalidArgument: two edits contradict each other, or two endpoints have one
   // address. NotFound: an interface is gone. ResourceExhausted: a map is full;
   // its name and sizes are in the message. PermissionDenied: the kernel
-  // refused. Cost: compiles all policies; system calls for what changed.
+  // refused. FailedPrecondition: services without a cgroup. Cost: compiles all
+  // policies; system calls for what changed.
   absl::StatusOr<uint32_t> CommitGeneration();
   absl::Status Commit() { return CommitGeneration().status(); }
 

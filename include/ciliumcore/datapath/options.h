@@ -42,6 +42,8 @@ struct DatapathCapacity {
   uint32_t prefixes = 65536;
   uint32_t classes = 262144;       // (verdict table, peer) pairs
   uint32_t cells = 1048576;        // verdicts
+  uint32_t services = 65536;       // only with DatapathOptions::cgroup
+  uint32_t backends = 262144;      // of all services
   uint32_t event_bytes = 4 << 20;  // a power of two
 };
 
@@ -62,6 +64,10 @@ struct DatapathOptions {
   // The network namespace of the endpoints' host side: a path such as
   // /run/netns/node or /proc/self/fd/7. Empty: the caller's.
   std::string netns = {};
+  // A directory of cgroup v2, as /sys/fs/cgroup/kubepods. Sockets of its
+  // processes reach services: connect and sendmsg to a frontend go to one of
+  // its backends. Empty: there are no services.
+  std::string cgroup = {};
   Forward forward = Forward::kStack;
   // Judge and tell, but let what policy denies pass.
   bool audit_only = false;

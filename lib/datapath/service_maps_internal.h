@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The maps of services that the publisher writes, typed.
+
+#ifndef CILIUMCORE_LIB_DATAPATH_SERVICE_MAPS_INTERNAL_H_
+#define CILIUMCORE_LIB_DATAPATH_SERVICE_MAPS_INTERNAL_H_
+
+#include <functional>
+
+#include "absl/status/statusor.h"
+#include "ciliumcore/abi/layouts.h"
+#include "ciliumcore/base/unique_fd.h"
+#include "ciliumcore/datapath/options.h"
+#include "ciliumcore/maps/mapped_array.h"
+
+namespace ciliumcore::internal {
+
+// Entries of the maps for that room.
+struct ServiceMapSizes {
+  uint32_t heads, services, slots, backends;
+};
+ServiceMapSizes ServiceMapSizesFor(const DatapathCapacity& capacity);
+
+struct ServiceMaps {
+  MappedArray<cc_service_heads> heads;
+  MappedArray<cc_service> services;
+  MappedArray<cc_service_slots> slots;
+  MappedArray<cc_backend> backends;
+
+  // As PublishedMaps.
+  static absl::StatusOr<ServiceMaps> Adopt(
+      const std::function<absl::StatusOr<UniqueFd>(const char* name)>& fd_of);
+  static absl::StatusOr<ServiceMaps> CreateInMemory(
+      const ServiceMapSizes& sizes);
+};
+
+}  // namespace ciliumcore::internal
+
+#endif  // CILIUMCORE_LIB_DATAPATH_SERVICE_MAPS_INTERNAL_H_

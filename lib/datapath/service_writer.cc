@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/datapath/service_writer_internal.h"
+
+#include <algorithm>
+#include <bit>
+#include <set>
+
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "ciliumcore/base/status.h"
+#include "ciliumcore/service/maglev.h"
+#include "lib/base/status_macros_internal.h"
+
+namespace ciliumcore::internal {
+namespace {
+
+// Least room for the backends of a service.
+constexpr uint32_t kLeastRoom = 4;
+
+std::pair<IpAddress, uint16_t> KeyOf(const Backend& backend) {
+  return {backend.address, backend.port};
+}
+
+// The same on every node, whatever its seed.
+uint64_t MaglevKeyOf(const Backend& backend) {
+  const cc_addr addr = abi::ToAddr(backend.address);
+  const __be16 port = abi::ToBe16(backend.port);
+  return uint64_t{cc_service_hash(&addr, port, 0, 1)} << 32 |
+         cc_service_hash(&addr, port, 0, 2);
+}
+
+std::string Subject(const ServiceOptions& service) {
+  return absl::StrCat("service ", service.name, service.name.empty() ? "" : " ",
+                      service.frontend.ToString());
+}
+
+}  // namespace
+
+ServiceWriter::ServiceWriter(cc_state* state, ServiceMaps maps,
+                             GraceKeeper* grace, double tick_seconds)
+    : state_(state),
+      maps_(std::move(maps)),
+      grace_(grace),
+      tick_seconds_(tick_seconds),
+      index_(state, maps_.heads.entries(), maps_.services.entries()),
+      entries_("cc_services", 1, static_cast<uint32_t>(maps_.services.size())),
+      lines_("cc_maglev", 0, static_cast<uint32_t>(maps_.slots.size())),
+      backends_("cc_backends", 0, static_cast<uint32_t>(maps_.backends.size())),
+      // Sockets remember backends of an earlier process.
+      born_(absl::Uniform<uint32_t>(absl::BitGen())),
+      current_(std::make_shared<const ServiceTable>()) {}
+
+absl::Status ServiceWriter::Stage(
+    const std::shared_ptr<const ServiceTable>& desired, uint32_t next,
+    Staging& staging) {
+  EraseUnwanted(*desired, next);
+  if (desired == current_) return absl::OkStatus();
+  for (const auto& [frontend, live] : live_) {
+    if (live.target == CC_SERVICE_NONE || desired->contains(frontend)) continue;
+    CC_RETURN_IF_ERROR(StageRemoval(frontend, next, staging));
+  }
+  const size_t room = ServiceIndex::EntriesOf(maps_.heads.size());
+  for (const auto& [frontend, service] : *desired) {
+    const auto found = live_.find(frontend);
+    if (found != live_.end() && found->second.target != CC_SERVICE_NONE &&
+        found->second.options == service)
+      continue;
+    if (live_.size() >= room && found == live_.end()) {
+      // What nobody wants any more may still be there.
+      CC_RETURN_IF_ERROR(grace_->WaitFor(next - 1));
+      EraseUnwanted(*desired, next);
+    }
+    if (absl::Status staged = StageService(service, next, staging);
+        !staged.ok()) {
+      return Annotate(staged, Subject(service));
+    }
+  }
+  staging.OnPublished([this, desired] { current_ = desired; });
+  return absl::OkStatus();
+}
+
+void ServiceWriter::EraseUnwanted(const ServiceTable& desired, uint32_t next) {
+  for (auto it = live_.begin(); it != live_.end();) {
+    const Live& live = it->second;
+    if (live.target != CC_SERVICE_NONE || !grace_->IsOver(live.since) ||
+        desired.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    index_.Unlink(live.index);
+    entries_.Retire(live.index, 1, next);
+    it = live_.erase(it);
+  }
+}
+
+absl::Status ServiceWriter::StageRemoval(const Frontend& frontend,
+                                         uint32_t next, Staging& staging) {
+  Live after = live_.at(frontend);
+  for (const auto& [key, number] : after.numbers) {
+    EndBackend(after.room.first + number, next, staging);
+  }
+  const Range lines = after.lines, room = after.room;
+  staging.OnPublished([this, lines, room, next] {
+    if (lines.count != 0) lines_.Retire(lines.first, lines.count, next);
+    if (room.count != 0) backends_.Retire(room.first, room.count, next);
+  });
+  after.numbers.clear();
+  after.resting.clear();
+  after.lines = after.room = {};
+  return Switch(std::move(after), CC_SERVICE_NONE, next, staging);
+}
+
+absl::Status ServiceWriter::StageService(const ServiceOptions& service,
+                                         uint32_t next, Staging& staging) {
+  auto found = live_.find(service.frontend);
+  if (found == live_.end()) {
+    CC_ASSIGN_OR_RETURN(Live fresh, NewEntry(service.frontend, next));
+    found = live_.emplace(service.frontend, std::move(fresh)).first;
+  }
+  Live after = found->second;
+  const Range old_lines = after.lines;
+  after.options = service;
+  CC_RETURN_IF_ERROR(NumberBackends(after, next, staging));
+  CC_ASSIGN_OR_RETURN(const uint64_t target, BuildTarget(after, staging));
+  staging.OnPublished([this, old_lines, next] {
+    if (old_lines.count != 0)
+      lines_.Retire(old_lines.first, old_lines.count, next);
+  });
+  // Judges no packet: it may change before the rest.
+  const auto ticks = static_cast<uint32_t>(
+      absl::ToDoubleSeconds(service.affinity_timeout) / tick_seconds_);
+  maps_.services[after.index].affinity_ticks =
+      service.affinity == Affinity::kClientIp ? std::max(1u, ticks) : 0;
+  return Switch(std::move(after), target, next, staging);
+}
+
+// Until `next` the new entry says what its absence said. Undone, it stays as
+// one that nobody wants.
+absl::StatusOr<ServiceWriter::Live> ServiceWriter::NewEntry(
+    const Frontend& frontend, uint32_t next) {
+  const size_t room = ServiceIndex::EntriesOf(maps_.heads.size());
+  if (live_.size() >= room) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("map cc_frontends is full: ", live_.size(), " of ", room,
+                     " services in use"));
+  }
+  CC_ASSIGN_OR_RETURN(const uint32_t index, entries_.Take(1, *grace_));
+  maps_.services[index] = {};
+  if (absl::Status linked = index_.Link(frontend, index); !linked.ok()) {
+    entries_.Return(index, 1);
+    return linked;
+  }
+  Live live;
+  live.index = index;
+  live.since = next;
+  live.is_new = true;
+  return live;
+}
+
+absl::Status ServiceWriter::NumberBackends(Live& live, uint32_t next,
+                                           Staging& staging) {
+  std::set<std::pair<IpAddress, uint16_t>> wanted;
+  for (const Backend& backend : live.options.backends)
+    wanted.insert(KeyOf(backend));
+  for (auto it = live.numbers.begin(); it != live.numbers.end();) {
+    if (wanted.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    EndBackend(live.room.first + it->second, next, staging);
+    live.resting.emplace_back(next, it->second);
+    it = live.numbers.erase(it);
+  }
+  while (!live.resting.empty() && grace_->IsOver(live.resting.front().first)) {
+    live.resting.pop_front();
+  }
+  if (live.options.backends.size() + live.resting.size() > live.room.count)
+    return MoveBackends(live, next, staging);
+  std::vector<bool> taken(live.room.count);
+  for (const auto& [key, number] : live.numbers) taken[number] = true;
+  for (const auto& [epoch, number] : live.resting) taken[number] = true;
+  uint16_t number = 0;
+  for (const Backend& backend : live.options.backends) {
+    if (live.numbers.contains(KeyOf(backend))) continue;
+    while (taken[number]) ++number;
+    WriteBackend(live.room.first + number, backend, live.index);
+    live.numbers[KeyOf(backend)] = number++;
+  }
+  return absl::OkStatus();
+}
+
+// To a larger room, or to the first. Who remembers a backend does so no more.
+absl::Status ServiceWriter::MoveBackends(Live& live, uint32_t next,
+                                         Staging& staging) {
+  const auto count = static_cast<uint32_t>(live.options.backends.size());
+  const uint32_t wanted =
+      std::bit_ceil(std::max(kLeastRoom, count + count / 4));
+  CC_ASSIGN_OR_RETURN(const uint32_t first, backends_.Take(wanted, *grace_));
+  staging.OnUndo([this, first, wanted] { backends_.Return(first, wanted); });
+  for (const auto& [key, number] : live.numbers) {
+    EndBackend(live.room.first + number, next, staging);
+  }
+  if (live.room.count != 0) {
+    staging.OnPublished([this, old = live.room, next] {
+      backends_.Retire(old.first, old.count, next);
+    });
+  }
+  live.room = {.first = first, .count = wanted};
+  live.numbers.clear();
+  live.resting.clear();
+  uint16_t number = 0;
+  for (const Backend& backend : live.options.backends) {
+    WriteBackend(first + number, backend, live.index);
+    live.numbers[KeyOf(backend)] = number++;
+  }
+  return absl::OkStatus();
+}
+
+// Nobody has this entry from a table; who remembers it from before sees that it
+// was born anew.
+void ServiceWriter::WriteBackend(uint32_t at, const Backend& backend,
+                                 uint32_t service) {
+  cc_backend& out = maps_.backends[at];
+  StoreRelease(&out.born, uint32_t{0});
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  out.addr = abi::ToAddr(backend.address);
+  out.port = abi::ToBe16(backend.port);
+  out.until = 0;
+  out.service = service;
+  if (++born_ == 0) ++born_;
+  StoreRelease(&out.born, uint32_t{born_});
+}
+
+void ServiceWriter::EndBackend(uint32_t at, uint32_t next, Staging& staging) {
+  // 0 says never; an epoch later is as good.
+  const uint32_t until = next == 0 ? 1 : next;
+  StoreRelease(&maps_.backends[at].until, uint32_t{until});
+  staging.OnUndo(
+      [this, at] { StoreRelease(&maps_.backends[at].until, uint32_t{0}); });
+}
+
+absl::StatusOr<uint64_t> ServiceWriter::BuildTarget(Live& live,
+                                                    Staging& staging) {
+  live.lines = {};
+  std::vector<MaglevBackend> backends;
+  std::vector<uint16_t> numbers;
+  for (const Backend& backend : live.options.backends) {
+    if (backend.weight == 0) continue;
+    backends.push_back({.key = MaglevKeyOf(backend), .weight = backend.weight});
+    numbers.push_back(live.numbers.at(KeyOf(backend)));
+  }
+  if (backends.empty()) return uint64_t{CC_SERVICE_EMPTY};
+  if (backends.size() == 1) {
+    return uint64_t{CC_SERVICE_TARGET(0, 1, live.room.first + numbers[0])};
+  }
+  const uint32_t size = MaglevSizeFor(backends);
+  CC_ASSIGN_OR_RETURN(const std::vector<uint16_t> table,
+                      BuildMaglev(backends, size));
+  const uint32_t count = (size + CC_SERVICE_SLOTS - 1) / CC_SERVICE_SLOTS;
+  CC_ASSIGN_OR_RETURN(const uint32_t first, lines_.Take(count, *grace_));
+  staging.OnUndo([this, first, count] { lines_.Return(first, count); });
+  for (uint32_t slot = 0; slot < size; ++slot) {
+    maps_.slots[first + slot / CC_SERVICE_SLOTS]
+        .backend[slot % CC_SERVICE_SLOTS] = numbers[table[slot]];
+  }
+  live.lines = {.first = first, .count = count};
+  return uint64_t{CC_SERVICE_TARGET(first, size, live.room.first)};
+}
+
+absl::Status ServiceWriter::Switch(Live after, uint64_t target, uint32_t next,
+                                   Staging& staging) {
+  // The word remembers one change: who is older than the last must be gone.
+  if (!after.is_new) CC_RETURN_IF_ERROR(grace_->WaitFor(after.since));
+  after.is_new = false;
+  const uint8_t before = after.which;
+  cc_service& service = maps_.services[after.index];
+  after.which = (before + 1) % 3;
+  service.target[after.which] = target;
+  StoreRelease(&service.which, __u64{CC_SWITCH(next, after.which, before)});
+  staging.OnUndo([&service, since = after.since, before] {
+    StoreRelease(&service.which, __u64{CC_SWITCH(since, before, before)});
+  });
+  after.since = next;
+  after.target = target;
+  const Frontend frontend = ServiceChains::KeyOf(service);
+  staging.OnPublished([this, frontend, after = std::move(after)]() mutable {
+    live_[frontend] = std::move(after);
+  });
+  return absl::OkStatus();
+}
+
+}  // namespace ciliumcore::internal

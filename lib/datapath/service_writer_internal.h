@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Writes services, so that they change with the epoch.
+
+#ifndef CILIUMCORE_LIB_DATAPATH_SERVICE_WRITER_INTERNAL_H_
+#define CILIUMCORE_LIB_DATAPATH_SERVICE_WRITER_INTERNAL_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ciliumcore/service/service.h"
+#include "lib/datapath/desired_internal.h"
+#include "lib/datapath/grace_internal.h"
+#include "lib/datapath/pools_internal.h"
+#include "lib/datapath/service_index_internal.h"
+#include "lib/datapath/service_maps_internal.h"
+
+namespace ciliumcore::internal {
+
+// A service's entry stays where it is while what it stands for changes: a new
+// table is built beside the old one, backends that stay keep their numbers, so
+// that clients who remember them find them again. One that nobody wants any
+// more stands for nothing, and is erased after that epoch's grace period.
+class ServiceWriter {
+ public:
+  // `tick_seconds`: of the programs' clock.
+  ServiceWriter(cc_state* state, ServiceMaps maps, GraceKeeper* grace,
+                double tick_seconds);
+
+  // Prepares `desired` to be true from epoch `next` on. On an error the caller
+  // undoes `staging`. O(1) if `desired` is what is true now.
+  absl::Status Stage(const std::shared_ptr<const ServiceTable>& desired,
+                     uint32_t next, Staging& staging);
+
+  ServiceMaps& maps() { return maps_; }
+
+ private:
+  // `count` entries from `first` on.
+  struct Range {
+    uint32_t first = 0, count = 0;
+  };
+  struct Live {
+    uint32_t index = 0;   // of its entry
+    uint32_t since = 0;   // the epoch that its target is from
+    bool is_new = false;  // no packet can have an older word of it
+    uint8_t which = 0;    // where the target is
+    uint64_t target = CC_SERVICE_NONE;
+    ServiceOptions options;
+    Range lines, room;  // of its table; of its backends
+    std::map<std::pair<IpAddress, uint16_t>, uint16_t> numbers;  // in the room
+    // Numbers that were given up, and at which epoch; ascending.
+    std::deque<std::pair<uint32_t, uint16_t>> resting;
+  };
+
+  absl::Status StageService(const ServiceOptions& service, uint32_t next,
+                            Staging& staging);
+  absl::Status StageRemoval(const Frontend& frontend, uint32_t next,
+                            Staging& staging);
+  absl::StatusOr<Live> NewEntry(const Frontend& frontend, uint32_t next);
+  // Gives every backend of `options` a number, and takes back those of others.
+  absl::Status NumberBackends(Live& live, uint32_t next, Staging& staging);
+  absl::Status MoveBackends(Live& live, uint32_t next, Staging& staging);
+  void WriteBackend(uint32_t at, const Backend& backend, uint32_t service);
+  void EndBackend(uint32_t at, uint32_t next, Staging& staging);
+  // The word for the numbered backends; its table is in `live.lines`.
+  absl::StatusOr<uint64_t> BuildTarget(Live& live, Staging& staging);
+  // Makes `target` true from `next` on, and `after` what is known of it then.
+  absl::Status Switch(Live after, uint64_t target, uint32_t next,
+                      Staging& staging);
+  void EraseUnwanted(const ServiceTable& desired, uint32_t next);
+
+  cc_state* const state_;
+  ServiceMaps maps_;
+  GraceKeeper* const grace_;
+  const double tick_seconds_;
+  ServiceIndex index_;
+  RangePool entries_, lines_, backends_;
+  uint32_t born_;  // of the next backend
+  std::shared_ptr<const ServiceTable> current_;
+  std::map<Frontend, Live> live_;
+};
+
+}  // namespace ciliumcore::internal
+
+#endif  // CILIUMCORE_LIB_DATAPATH_SERVICE_WRITER_INTERNAL_H_

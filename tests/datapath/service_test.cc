@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Services at real sockets: pods in namespaces, programs on a cgroup of the
+// test's own.
+
+#include "ciliumcore/service/service.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "ciliumcore/abi/reason.h"
+#include "ciliumcore/datapath/datapath.h"
+#include "ciliumcore/identity/allocator.h"
+#include "tests/support/private_cgroup.h"
+#include "tests/support/require_bpf.h"
+#include "tests/support/test_node.h"
+
+namespace ciliumcore {
+namespace {
+
+using testing::PrivateCgroup;
+using testing::RunInNetns;
+using testing::TestNode;
+using testing::TestSocket;
+
+IpAddress Ip(const std::string& text) { return *IpAddress::Parse(text); }
+
+// An address as the kernel's calls take it; `v6` mapped if it is an IPv4 one.
+struct SockAddr {
+  sockaddr_storage storage = {};
+  socklen_t size = sizeof(storage);
+
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
+
+  static SockAddr Of(const IpAddress& address, uint16_t port, bool v6) {
+    SockAddr out;
+    if (v6) {
+      auto* in6 = reinterpret_cast<sockaddr_in6*>(&out.storage);
+      in6->sin6_family = AF_INET6;
+      in6->sin6_port = htons(port);
+      const std::string text =
+          address.is_v4() ? "::ffff:" + address.ToString() : address.ToString();
+      inet_pton(AF_INET6, text.c_str(), &in6->sin6_addr);
+      out.size = sizeof(*in6);
+    } else {
+      auto* in = reinterpret_cast<sockaddr_in*>(&out.storage);
+      in->sin_family = AF_INET;
+      in->sin_port = htons(port);
+      inet_pton(AF_INET, address.ToString().c_str(), &in->sin_addr);
+      out.size = sizeof(*in);
+    }
+    return out;
+  }
+
+  std::string ToString() const {
+    char text[INET6_ADDRSTRLEN] = "";
+    if (storage.ss_family == AF_INET6) {
+      const auto* in6 = reinterpret_cast<const sockaddr_in6*>(&storage);
+      inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
+      return absl::StrCat("[", text, "]:", ntohs(in6->sin6_port));
+    }
+    const auto* in = reinterpret_cast<const sockaddr_in*>(&storage);
+    inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+    return absl::StrCat(text, ":", ntohs(in->sin_port));
+  }
+};
+
+class ServiceTest : public ::testing::Test {
+ protected:
+  static constexpr PortProtocol kHttp = {.protocol = Protocol::kTcp,
+                                         .port = 80};
+  static constexpr PortProtocol kDns = {.protocol = Protocol::kUdp, .port = 53};
+
+  void SetUp() override {
+    testing::RequireBpf();
+    if (IsSkipped()) return;
+    cgroup_ = PrivateCgroup::EnterOrNull();
+    ASSERT_NE(cgroup_, nullptr) << "no cgroup of version 2";
+    node_.emplace();
+    for (int i = 0; i < 4; ++i) {
+      const std::string name = i == 0 ? "web" : absl::StrCat("db", i);
+      node_->AddPod(name, V4(i).ToString(), V6(i).ToString());
+    }
+    Open();
+    Transaction change = datapath_->Begin();
+    for (int i = 0; i < 4; ++i) {
+      const std::string name = i == 0 ? "web" : absl::StrCat("db", i);
+      change.AttachEndpoint(
+          {.interface = "veth-" + name,
+           .addresses = {V4(i), V6(i)},
+           .identity = identities_.Allocate({{"app", name}})});
+    }
+    ASSERT_EQ(change.Commit(), absl::OkStatus());
+    for (int i = 1; i < 4; ++i) {
+      for (const IpAddress& address : {V4(i), V6(i)}) {
+        const int netns = node_->netns(absl::StrCat("db", i));
+        listeners_.push_back(TestSocket::Listen(
+            netns, address, {.protocol = Protocol::kTcp, .port = 8080}));
+        udp_[address] = TestSocket::Listen(
+            netns, address, {.protocol = Protocol::kUdp, .port = 5353});
+      }
+    }
+  }
+
+  void Open() {
+    datapath_.reset();
+    auto datapath = Datapath::Open({.name = "test",
+                                    .cgroup = cgroup_->path(),
+                                    .capacity = {.connections = 4096,
+                                                 .addresses = 1024,
+                                                 .prefixes = 1024,
+                                                 .services = 256,
+                                                 .backends = 1024}});
+    ASSERT_TRUE(datapath.ok()) << datapath.status();
+    datapath_.emplace(*std::move(datapath));
+  }
+
+  static IpAddress V4(int i) { return Ip(absl::StrCat("10.0.1.", i + 1)); }
+  static IpAddress V6(int i) { return Ip(absl::StrCat("fd00:1::", i + 1)); }
+  static IpAddress Vip(bool v6) { return Ip(v6 ? "fd00:96::1" : "10.96.0.1"); }
+
+  static ServiceOptions Service(bool v6, PortProtocol port,
+                                std::vector<int> backends) {
+    ServiceOptions service;
+    service.name = "shop/db";
+    service.frontend = {.address = Vip(v6), .port = port};
+    const uint16_t target = port.protocol == Protocol::kTcp ? 8080 : 5353;
+    for (const int i : backends)
+      service.backends.push_back(
+          {.address = v6 ? V6(i) : V4(i), .port = target});
+    return service;
+  }
+
+  void Set(std::vector<ServiceOptions> services) {
+    Transaction change = datapath_->Begin();
+    change.SetServices(std::move(services));
+    const absl::Status done = change.Commit();
+    ASSERT_TRUE(done.ok()) << done;
+  }
+
+  // From web: a socket of the family, as connected.
+  struct Connected {
+    UniqueFd fd;
+    int error = 0;
+    std::string peer;  // as getpeername says
+    std::string real;  // as the backend's listener sees it
+  };
+  Connected Connect(const IpAddress& address, PortProtocol port, bool v6) {
+    Connected out;
+    RunInNetns(node_->netns("web"), [&] {
+      const int type =
+          port.protocol == Protocol::kTcp ? SOCK_STREAM : SOCK_DGRAM;
+      out.fd = UniqueFd(socket(v6 ? AF_INET6 : AF_INET, type, 0));
+      timeval limit = {.tv_sec = 1, .tv_usec = 0};
+      setsockopt(out.fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+      SockAddr to = SockAddr::Of(address, port.port, v6);
+      if (connect(out.fd.get(), to.get(), to.size) != 0) out.error = errno;
+      SockAddr peer;
+      if (getpeername(out.fd.get(), peer.get(), &peer.size) == 0)
+        out.peer = peer.ToString();
+    });
+    return out;
+  }
+
+  // Which backend a TCP connection went to, 0 if none.
+  int BackendOf() {
+    for (size_t i = 0; i < listeners_.size(); ++i) {
+      if (listeners_[i].Accept(0).connected())
+        return static_cast<int>(i / 2) + 1;
+    }
+    return 0;
+  }
+  int ConnectedBackend(const IpAddress& address, bool v6) {
+    const Connected connection = Connect(address, kHttp, v6);
+    if (connection.error != 0) return -connection.error;
+    return BackendOf();
+  }
+
+  // Declared first: goes last.
+  std::unique_ptr<PrivateCgroup> cgroup_;
+  std::optional<TestNode> node_;
+  IdentityAllocator identities_;
+  std::optional<Datapath> datapath_;
+  std::vector<TestSocket> listeners_;
+  std::map<IpAddress, TestSocket> udp_;
+};
+
+TEST_F(ServiceTest, ConnectsToABackendAndNamesTheFrontend) {
+  Set({Service(false, kHttp, {1}), Service(true, kHttp, {2})});
+  const Connected v4 = Connect(Vip(false), kHttp, false);
+  EXPECT_EQ(v4.error, 0) << std::strerror(v4.error);
+  EXPECT_EQ(v4.peer, "10.96.0.1:80");
+  EXPECT_EQ(BackendOf(), 1);
+  const Connected v6 = Connect(Vip(true), kHttp, true);
+  EXPECT_EQ(v6.error, 0) << std::strerror(v6.error);
+  EXPECT_EQ(v6.peer, "[fd00:96::1]:80");
+  EXPECT_EQ(BackendOf(), 2);
+  const Connected mapped = Connect(Vip(false), kHttp, true);
+  EXPECT_EQ(mapped.error, 0) << std::strerror(mapped.error);
+  EXPECT_EQ(mapped.peer, "[::ffff:10.96.0.1]:80");
+  EXPECT_EQ(BackendOf(), 1);
+}
+
+TEST_F(ServiceTest, LeavesEverythingElseAlone) {
+  Set({Service(false, kHttp, {1})});
+  const Connected direct =
+      Connect(V4(2), {.protocol = Protocol::kTcp, .port = 8080}, false);
+  EXPECT_EQ(direct.error, 0);
+  EXPECT_EQ(direct.peer, "10.0.1.3:8080");
+  EXPECT_EQ(BackendOf(), 2);
+  // Another port, another protocol of the frontend.
+  EXPECT_NE(Connect(Vip(false), {.protocol = Protocol::kTcp, .port = 81}, false)
+                .error,
+            0);
+  const Connected udp =
+      Connect(Vip(false), {.protocol = Protocol::kUdp, .port = 80}, false);
+  EXPECT_EQ(udp.peer, "10.96.0.1:80");
+}
+
+TEST_F(ServiceTest, SpreadsByTheTable) {
+  Set({Service(false, kHttp, {1, 2, 3})});
+  std::map<int, int> counts;
+  constexpr int kConnections = 300;
+  for (int i = 0; i < kConnections; ++i)
+    ++counts[ConnectedBackend(Vip(false), false)];
+  ASSERT_EQ(counts.size(), 3u);
+  double chi = 0;
+  for (const auto& [backend, count] : counts) {
+    EXPECT_GT(backend, 0);
+    const double expected = kConnections / 3.0;
+    chi += (count - expected) * (count - expected) / expected;
+  }
+  // p = 0.001 at two degrees of freedom.
+  EXPECT_LT(chi, 13.82);
+}
+
+TEST_F(ServiceTest, AChangeIsWholeAtOnce) {
+  for (const std::vector<int>& backends :
+       std::vector<std::vector<int>>{{1}, {2}, {3}, {1, 2}, {2}}) {
+    Set({Service(false, kHttp, backends)});
+    for (int i = 0; i < 6; ++i) {
+      const int backend = ConnectedBackend(Vip(false), false);
+      EXPECT_NE(std::find(backends.begin(), backends.end(), backend),
+                backends.end())
+          << backend;
+    }
+  }
+  Set({});
+  EXPECT_NE(Connect(Vip(false), kHttp, false).error, 0);
+}
+
+TEST_F(ServiceTest, WithoutBackendsItIsRefusedAtOnceAndTold) {
+  Set({Service(false, kHttp, {})});
+  const Connected refused = Connect(Vip(false), kHttp, false);
+  EXPECT_EQ(refused.error, ECONNREFUSED);
+  std::optional<Flow> told;
+  while (auto flow = datapath_->flows().Next(absl::Seconds(1))) {
+    if (flow->reason != CC_REASON_NO_BACKEND) continue;
+    told = flow;
+    break;
+  }
+  ASSERT_TRUE(told.has_value());
+  EXPECT_EQ(told->destination.address, Vip(false));
+  EXPECT_EQ(told->destination.port, 80);
+  EXPECT_EQ(told->protocol, Protocol::kTcp);
+  EXPECT_EQ(told->verdict, Flow::Verdict::kDropped);
+  const auto counters = datapath_->counters();
+  ASSERT_TRUE(counters.ok());
+  uint64_t counted = 0;
+  for (const Counter& counter : *counters) {
+    if (counter.reason == CC_REASON_NO_BACKEND) counted += counter.packets;
+  }
+  EXPECT_EQ(counted, 1u);
+  // One of no weight gets nobody new.
+  ServiceOptions drained = Service(false, kHttp, {1});
+  drained.backends[0].weight = 0;
+  Set({drained});
+  EXPECT_EQ(Connect(Vip(false), kHttp, false).error, ECONNREFUSED);
+}
+
+TEST_F(ServiceTest, AClientKeepsItsBackend) {
+  ServiceOptions service = Service(false, kHttp, {1, 2, 3});
+  service.affinity = Affinity::kClientIp;
+  Set({service});
+  const int first = ConnectedBackend(Vip(false), false);
+  for (int i = 0; i < 20; ++i)
+    EXPECT_EQ(ConnectedBackend(Vip(false), false), first);
+  // Also when others go.
+  const int gone = first % 3 + 1;
+  std::erase_if(service.backends, [&](const Backend& backend) {
+    return backend.address == V4(gone);
+  });
+  Set({service});
+  for (int i = 0; i < 10; ++i)
+    EXPECT_EQ(ConnectedBackend(Vip(false), false), first);
+  // Until its own goes.
+  std::erase_if(service.backends, [&](const Backend& backend) {
+    return backend.address == V4(first);
+  });
+  Set({service});
+  const int other = ConnectedBackend(Vip(false), false);
+  EXPECT_NE(other, first);
+  EXPECT_GT(other, 0);
+}
+
+TEST_F(ServiceTest, DatagramsGoAndComeBackUnderTheFrontendsName) {
+  Set({Service(false, kDns, {1, 2, 3}), Service(true, kDns, {1, 2, 3})});
+  for (const bool v6_socket : {false, true}) {
+    for (const bool v6 : {false, true}) {
+      if (v6 && !v6_socket) continue;
+      RunInNetns(node_->netns("web"), [&] {
+        const UniqueFd fd(
+            socket(v6_socket ? AF_INET6 : AF_INET, SOCK_DGRAM, 0));
+        std::string backend;
+        for (int i = 0; i < 8; ++i) {
+          SockAddr to = SockAddr::Of(Vip(v6), 53, v6_socket);
+          ASSERT_EQ(sendto(fd.get(), "ask", 3, 0, to.get(), to.size), 3);
+          // Whichever backend got it answers.
+          SockAddr client;
+          std::string got;
+          for (auto& [address, socket] : udp_) {
+            pollfd ready = {.fd = socket.fd(), .events = POLLIN, .revents = 0};
+            if (poll(&ready, 1, 5) != 1) continue;
+            char text[8];
+            if (recvfrom(socket.fd(), text, sizeof(text), 0, client.get(),
+                         &client.size) == 3) {
+              got = address.ToString();
+              sendto(socket.fd(), "answer", 6, 0, client.get(), client.size);
+            }
+          }
+          ASSERT_FALSE(got.empty());
+          // One socket's datagrams are one conversation.
+          EXPECT_TRUE(backend.empty() || got == backend) << got;
+          backend = got;
+          pollfd ready = {.fd = fd.get(), .events = POLLIN, .revents = 0};
+          ASSERT_EQ(poll(&ready, 1, 500), 1);
+          SockAddr from;
+          char text[8];
+          ASSERT_EQ(
+              recvfrom(fd.get(), text, sizeof(text), 0, from.get(), &from.size),
+              6);
+          EXPECT_EQ(from.ToString(), to.ToString());
+        }
+      });
+    }
+  }
+}
+
+TEST_F(ServiceTest, OthersCgroupsAreLeftAlone) {
+  Set({Service(false, kHttp, {1})});
+  cgroup_->Leave();
+  EXPECT_NE(Connect(Vip(false), kHttp, false).error, 0);
+}
+
+TEST_F(ServiceTest, BadServicesAreRefusedByName) {
+  const auto refused = [&](std::vector<ServiceOptions> services) {
+    Transaction change = datapath_->Begin();
+    change.SetServices(std::move(services));
+    return change.Commit();
+  };
+  Set({Service(false, kHttp, {1})});
+  ServiceOptions mixed = Service(false, kHttp, {1});
+  mixed.backends.push_back({.address = V6(2), .port = 80});
+  EXPECT_EQ(refused({mixed}),
+            absl::InvalidArgumentError(
+                "service shop/db 10.96.0.1:80/TCP: its backend [fd00:1::3]:80 "
+                "is of the other address family"));
+  EXPECT_EQ(refused({Service(false, kHttp, {1, 1})}),
+            absl::InvalidArgumentError("service shop/db 10.96.0.1:80/TCP: its "
+                                       "backend 10.0.1.2:8080 is there twice"));
+  EXPECT_EQ(
+      refused({Service(false, kHttp, {1}), Service(false, kHttp, {2})}),
+      absl::InvalidArgumentError("service shop/db 10.96.0.1:80/TCP: its "
+                                 "frontend is also that of service shop/db"));
+  std::vector<ServiceOptions> many;
+  for (uint16_t i = 1; i <= 300; ++i)
+    many.push_back(
+        Service(false, {.protocol = Protocol::kTcp, .port = i}, {2, 3}));
+  const absl::Status full = refused(many);
+  EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;
+  // What was goes on.
+  EXPECT_EQ(ConnectedBackend(Vip(false), false), 1);
+  many.resize(200);
+  EXPECT_EQ(refused(many), absl::OkStatus());
+  EXPECT_GT(ConnectedBackend(Vip(false), false), 1);
+}
+
+TEST_F(ServiceTest, NeedsACgroup) {
+  const auto none = Datapath::Open({.name = "none", .cgroup = "/tmp"});
+  EXPECT_EQ(none.status(),
+            absl::InvalidArgumentError(
+                "cgroup /tmp: expected a directory of cgroup version 2"));
+  auto without = Datapath::Open({.name = "without"});
+  ASSERT_TRUE(without.ok()) << without.status();
+  Transaction change = without->Begin();
+  change.UpsertService(Service(false, kHttp, {1}));
+  EXPECT_EQ(change.Commit(), absl::FailedPreconditionError(
+                                 "service 10.96.0.1:80/TCP: the datapath was "
+                                 "opened without a cgroup"));
+}
+
+}  // namespace
+}  // namespace ciliumcore

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The writer of services and the socket programs, natively: what a client gets at
+// each epoch, and that everything is given back.
+
+#include "lib/datapath/service_writer_internal.h"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "bpf/native/programs.h"
+#include "bpf/native/world.h"
+#include "ciliumcore/abi/convert.h"
+#include "ciliumcore/abi/reason.h"
+#include "ciliumcore/service/maglev.h"
+
+namespace ciliumcore::internal {
+namespace {
+
+constexpr ServiceMapSizes kSizes = {
+    .heads = 4, .services = 64, .slots = 256, .backends = 256};
+
+IpAddress Ip(const std::string& text) { return *IpAddress::Parse(text); }
+
+// A socket and the address of its next system call.
+struct Socket {
+  explicit Socket(int protocol = IPPROTO_TCP) {
+    call.protocol = static_cast<__u32>(protocol);
+    call.sk = reinterpret_cast<struct bpf_sock*>(this);
+  }
+  bpf_sock_addr call = {};
+
+  void Ask(const IpAddress& address, uint16_t port) {
+    const cc_addr addr = abi::ToAddr(address);
+    call.user_ip4 = addr.w[3];
+    std::copy(std::begin(addr.w), std::end(addr.w), call.user_ip6);
+    call.user_port = abi::ToBe16(port);
+  }
+  Backend V4() const {
+    return {.address = abi::FromAddr({.w = {0, 0, htonl(0xffff), call.user_ip4}}),
+            .port = abi::FromBe16(static_cast<__be16>(call.user_port))};
+  }
+  Backend V6() const {
+    cc_addr addr;
+    std::copy(std::begin(call.user_ip6), std::end(call.user_ip6), addr.w);
+    return {.address = abi::FromAddr(addr),
+            .port = abi::FromBe16(static_cast<__be16>(call.user_port))};
+  }
+};
+
+class ServiceWriterTest : public ::testing::Test {
+ protected:
+  ServiceWriterTest()
+      : world_({.entries = {{"cc_frontends", kSizes.heads},
+                            {"cc_services", kSizes.services},
+                            {"cc_maglev", kSizes.slots},
+                            {"cc_backends", kSizes.backends}},
+                .cpus = 1}),
+        state_(*MappedArray<cc_state>::CreateInMemory(
+            {.name = "cc_state", .size = 1})),
+        grace_([] { return absl::OkStatus(); }) {
+    state_[0].addr_seed = 11;
+    writer_.emplace(&state_[0], *ServiceMaps::CreateInMemory(kSizes), &grace_,
+                    1.0);
+    const auto share = [this](const char* name, auto& array) {
+      world_.FindMap(name)->Share(
+          reinterpret_cast<std::byte*>(array.entries().data()));
+    };
+    share("cc_state", state_);
+    share("cc_frontends", writer_->maps().heads);
+    share("cc_services", writer_->maps().services);
+    share("cc_maglev", writer_->maps().slots);
+    share("cc_backends", writer_->maps().backends);
+    world_.config.clock_from_map = 1;
+    world_.config.emit_drops = 1;
+    world_.config.event_wake_bytes = 1 << 18;
+    world_.Use();
+    Publish();
+  }
+
+  // Makes `services` true; on an error nothing.
+  absl::Status Set(const std::vector<ServiceOptions>& services,
+                   bool fails_late = false) {
+    auto table = std::make_shared<ServiceTable>();
+    for (const ServiceOptions& service : services)
+      table->emplace(service.frontend, service);
+    Staging staging;
+    const uint32_t next = state_[0].epoch + 1;
+    absl::Status staged = writer_->Stage(table, next, staging);
+    if (staged.ok() && fails_late) staged = absl::AbortedError("late");
+    if (!staged.ok()) {
+      staging.Undo();
+      return staged;
+    }
+    Publish();
+    staging.Published();
+    return absl::OkStatus();
+  }
+
+  void Publish() {
+    StoreRelease(&state_[0].epoch, uint32_t{state_[0].epoch + 1});
+    grace_.Published(state_[0].epoch);
+    EXPECT_TRUE(grace_.WaitFor(state_[0].epoch).ok());
+  }
+
+  static ServiceOptions Service(int number, const std::vector<int>& backends) {
+    ServiceOptions service;
+    service.name = "s" + std::to_string(number);
+    service.frontend = {
+        .address = Ip("10.96.0." + std::to_string(number)),
+        .port = {.protocol = Protocol::kTcp, .port = 80}};
+    for (const int i : backends) service.backends.push_back(Of(i));
+    return service;
+  }
+  static Backend Of(int i) {
+    return {.address = Ip("10.0.0." + std::to_string(i)), .port = 8080};
+  }
+
+  // The backend that a new connection gets; none if it is refused.
+  std::optional<Backend> Connect(const Frontend& frontend) {
+    Socket socket(static_cast<int>(frontend.port.protocol));
+    socket.Ask(frontend.address, frontend.port.port);
+    if (cc_connect4(&socket.call) == 0) return std::nullopt;
+    return socket.V4();
+  }
+
+  void SetTicks(uint32_t ticks) {
+    const uint32_t zero = 0;
+    const cc_clock clock = {.ticks = ticks, .pad = 0};
+    world_.FindMap("cc_clock")->Update(&zero, &clock, BPF_ANY);
+  }
+
+  native::World world_;
+  MappedArray<cc_state> state_;
+  GraceKeeper grace_;
+  std::optional<ServiceWriter> writer_;
+};
+
+TEST_F(ServiceWriterTest, TranslatesThereAndBack) {
+  ServiceOptions v6 = Service(2, {});
+  v6.frontend.address = Ip("fd00:96::2");
+  v6.backends = {{.address = Ip("fd00::7"), .port = 7}};
+  ASSERT_TRUE(Set({Service(1, {3}), v6}).ok());
+  Socket socket;
+  socket.Ask(Ip("10.96.0.1"), 80);
+  ASSERT_EQ(cc_connect4(&socket.call), 1);
+  EXPECT_EQ(socket.V4(), Of(3));
+  ASSERT_EQ(cc_getpeername4(&socket.call), 1);
+  EXPECT_EQ(socket.V4(), (Backend{.address = Ip("10.96.0.1"), .port = 80}));
+  socket.Ask(Ip("10.96.0.1"), 80);
+  ASSERT_EQ(cc_connect6(&socket.call), 1) << "v4-mapped";
+  EXPECT_EQ(socket.V6(), Of(3));
+  socket.Ask(Ip("fd00:96::2"), 80);
+  ASSERT_EQ(cc_connect6(&socket.call), 1);
+  EXPECT_EQ(socket.V6(), v6.backends[0]);
+  ASSERT_EQ(cc_getpeername6(&socket.call), 1);
+  EXPECT_EQ(socket.V6(), (Backend{.address = Ip("fd00:96::2"), .port = 80}));
+  // Of the backend of another port it knows nothing.
+  socket.Ask(Ip("fd00::7"), 8);
+  ASSERT_EQ(cc_recvmsg6(&socket.call), 1);
+  EXPECT_EQ(socket.V6(), (Backend{.address = Ip("fd00::7"), .port = 8}));
+  Socket stranger;
+  stranger.Ask(Ip("10.0.0.3"), 8080);
+  ASSERT_EQ(cc_recvmsg4(&stranger.call), 1);
+  EXPECT_EQ(stranger.V4(), Of(3));
+}
+
+TEST_F(ServiceWriterTest, AnUnconnectedSocketGoesOnUntilItsBackendIsGone) {
+  ServiceOptions service = Service(1, {1, 2, 3, 4, 5, 6, 7});
+  service.frontend.port.protocol = Protocol::kUdp;
+  ASSERT_TRUE(Set({service}).ok());
+  Socket socket(IPPROTO_UDP);
+  const auto send = [&] {
+    socket.Ask(Ip("10.96.0.1"), 80);
+    EXPECT_EQ(cc_sendmsg4(&socket.call), 1);
+    return socket.V4();
+  };
+  const Backend first = send();
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(send(), first);
+  // Drained, it goes on.
+  for (Backend& backend : service.backends) {
+    if (backend.address == first.address) backend.weight = 0;
+  }
+  ASSERT_TRUE(Set({service}).ok());
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(send().address, first.address);
+  std::erase_if(service.backends, [&](const Backend& backend) {
+    return backend.address == first.address;
+  });
+  ASSERT_TRUE(Set({service}).ok());
+  const Backend second = send();
+  EXPECT_NE(second, first);
+  EXPECT_EQ(send(), second);
+}
+
+TEST_F(ServiceWriterTest, ASocketRemembersItsLastServices) {
+  std::vector<ServiceOptions> services;
+  for (int i = 1; i <= 6; ++i) services.push_back(Service(i, {10 + i}));
+  ASSERT_TRUE(Set(services).ok());
+  Socket socket(IPPROTO_TCP);
+  for (int i = 1; i <= 6; ++i) {
+    socket.Ask(services[i - 1].frontend.address, 80);
+    ASSERT_EQ(cc_sendmsg6(&socket.call), 1);
+  }
+  for (int i = 1; i <= 6; ++i) {
+    socket.Ask(Of(10 + i).address, 8080);
+    ASSERT_EQ(cc_recvmsg6(&socket.call), 1);
+    const bool is_known = i > 6 - CC_SOCK_SERVICES;
+    EXPECT_EQ(socket.V6().address, is_known ? services[i - 1].frontend.address
+                                            : Of(10 + i).address)
+        << i;
+  }
+}
+
+TEST_F(ServiceWriterTest, OfTwoServicesWithOneBackendTheLastIsNamed) {
+  ASSERT_TRUE(Set({Service(1, {9}), Service(2, {9})}).ok());
+  Socket socket(IPPROTO_TCP);
+  for (const char* vip : {"10.96.0.1", "10.96.0.2", "10.96.0.1"}) {
+    socket.Ask(Ip(vip), 80);
+    ASSERT_EQ(cc_connect4(&socket.call), 1);
+    ASSERT_EQ(cc_getpeername4(&socket.call), 1);
+    EXPECT_EQ(socket.V4().address, Ip(vip));
+  }
+}
+
+TEST_F(ServiceWriterTest, RefusesWithoutBackendsAndTells) {
+  ASSERT_TRUE(Set({Service(1, {})}).ok());
+  EXPECT_FALSE(Connect(Service(1, {}).frontend).has_value());
+  EXPECT_EQ(world_.retval, -ECONNREFUSED);
+  ASSERT_EQ(world_.events.size(), 1u);
+  cc_event event;
+  std::memcpy(&event, world_.events[0].data(), sizeof(event));
+  EXPECT_EQ(event.reason, CC_REASON_NO_BACKEND);
+  EXPECT_EQ(abi::FromAddr(event.dst), Ip("10.96.0.1"));
+}
+
+TEST_F(ServiceWriterTest, AClientIsRememberedForItsTime) {
+  ServiceOptions service = Service(1, {1, 2, 3, 4, 5, 6, 7, 8, 9});
+  service.affinity = Affinity::kClientIp;
+  service.affinity_timeout = absl::Seconds(100);
+  ASSERT_TRUE(Set({service}).ok());
+  SetTicks(1000);
+  const Backend first = *Connect(service.frontend);
+  SetTicks(1100);
+  EXPECT_EQ(*Connect(service.frontend), first);
+  SetTicks(1200);
+  EXPECT_EQ(*Connect(service.frontend), first) << "each connection renews it";
+  // Others get their own.
+  std::set<Backend> others;
+  for (uint64_t client = 2; client < 30; ++client) {
+    world_.netns_cookie = client;
+    others.insert(*Connect(service.frontend));
+  }
+  EXPECT_GT(others.size(), 3u);
+  world_.netns_cookie = 1;
+  std::set<Backend> later;
+  for (uint32_t ticks = 1301; ticks < 5000; ticks += 101) {
+    SetTicks(ticks);
+    later.insert(*Connect(service.frontend));
+  }
+  EXPECT_GT(later.size(), 3u) << "forgotten each time";
+}
+
+TEST_F(ServiceWriterTest, NothingOfAChangeShowsBeforeItsEpochOrAfterItsUndoing) {
+  ASSERT_TRUE(Set({Service(1, {1}), Service(2, {2})}).ok());
+  ASSERT_FALSE(
+      Set({Service(1, {3, 4}), Service(3, {5})}, /*fails_late=*/true).ok());
+  EXPECT_EQ(*Connect(Service(1, {}).frontend), Of(1));
+  EXPECT_EQ(*Connect(Service(2, {}).frontend), Of(2));
+  EXPECT_EQ(Connect(Service(3, {}).frontend)->address, Ip("10.96.0.3"));
+  ASSERT_TRUE(Set({Service(1, {3}), Service(3, {5})}).ok());
+  EXPECT_EQ(*Connect(Service(1, {}).frontend), Of(3));
+  EXPECT_EQ(Connect(Service(2, {}).frontend)->address, Ip("10.96.0.2"));
+  EXPECT_EQ(*Connect(Service(3, {}).frontend), Of(5));
+}
+
+TEST_F(ServiceWriterTest, SlotsAreThoseOfTheWeightsExactly) {
+  ServiceOptions service = Service(1, {1, 2, 3});
+  service.backends[0].weight = 3;
+  ASSERT_TRUE(Set({service}).ok());
+  std::map<uint16_t, uint32_t> slots;
+  const uint32_t size =
+      MaglevSizeFor({{.key = 1, .weight = 3}, {.key = 2}, {.key = 3}});
+  for (uint32_t slot = 0; slot < size; ++slot) {
+    ++slots[writer_->maps()
+                .slots[slot / CC_SERVICE_SLOTS]
+                .backend[slot % CC_SERVICE_SLOTS]];
+  }
+  EXPECT_EQ(slots.size(), 3u);
+  EXPECT_NEAR(slots[0], size * 3 / 5.0, 1);
+  EXPECT_NEAR(slots[1], size / 5.0, 1);
+  EXPECT_NEAR(slots[2], size / 5.0, 1);
+}
+
+// Little room, many changes: a client never gets what is not there, and whatever
+// is given up comes back.
+TEST_F(ServiceWriterTest, HoldsThroughRandomChanges) {
+  std::mt19937 random(5);
+  std::map<int, std::vector<int>> now;
+  int refused = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::map<int, std::vector<int>> next = now;
+    for (int edits = 1 + static_cast<int>(random() % 3); edits > 0; --edits) {
+      const int number = 1 + static_cast<int>(random() % 12);
+      if (random() % 4 == 0) {
+        next.erase(number);
+        continue;
+      }
+      std::vector<int>& backends = next[number];
+      backends.clear();
+      for (int i = 1; i <= 9; ++i) {
+        if (random() % 4 == 0) backends.push_back(i);
+      }
+    }
+    std::vector<ServiceOptions> services;
+    for (const auto& [number, backends] : next)
+      services.push_back(Service(number, backends));
+    const absl::Status done = Set(services, random() % 8 == 0);
+    if (done.ok()) {
+      now = next;
+    } else {
+      refused += !absl::IsAborted(done);
+    }
+    for (int number = 1; number <= 12; ++number) {
+      const Frontend frontend = Service(number, {}).frontend;
+      const std::optional<Backend> got = Connect(frontend);
+      const auto wanted = now.find(number);
+      if (wanted == now.end()) {
+        ASSERT_EQ(got->address, frontend.address) << round;
+      } else if (wanted->second.empty()) {
+        ASSERT_FALSE(got.has_value()) << round;
+      } else {
+        ASSERT_TRUE(got.has_value()) << round;
+        const auto is_got = [&](int i) { return Of(i) == *got; };
+        ASSERT_TRUE(std::any_of(wanted->second.begin(), wanted->second.end(),
+                                is_got))
+            << round << ": " << got->address.ToString();
+      }
+    }
+    world_.events.clear();
+  }
+  EXPECT_EQ(refused, 0) << "room is lost";
+}
+
+}  // namespace
+}  // namespace ciliumcore::internal
