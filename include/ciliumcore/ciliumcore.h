@@ -21,6 +21,8 @@
 #include "ciliumcore/policy/manifest.h"
 #include "ciliumcore/policy/matrix.h"
 #include "ciliumcore/policy/network_policy.h"
+#include "ciliumcore/service/cluster_services.h"
+#include "ciliumcore/service/service.h"
 // IWYU pragma: end_exports
 
 #endif  // CILIUMCORE_CILIUMCORE_H_

@@ -38,8 +38,7 @@ std::string Subject(const ServiceOptions& service) {
 
 ServiceWriter::ServiceWriter(cc_state* state, ServiceMaps maps,
                              GraceKeeper* grace, double tick_seconds)
-    : state_(state),
-      maps_(std::move(maps)),
+    : maps_(std::move(maps)),
       grace_(grace),
       tick_seconds_(tick_seconds),
       index_(state, maps_.heads.entries(), maps_.services.entries()),

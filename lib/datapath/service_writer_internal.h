@@ -75,7 +75,6 @@ class ServiceWriter {
                       Staging& staging);
   void EraseUnwanted(const ServiceTable& desired, uint32_t next);
 
-  cc_state* const state_;
   ServiceMaps maps_;
   GraceKeeper* const grace_;
   const double tick_seconds_;

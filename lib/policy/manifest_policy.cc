@@ -157,6 +157,24 @@ void ReadClusterIps(const Field& spec, Service& service) {
   }
 }
 
+void ReadAffinity(const Field& spec, Service& service) {
+  constexpr uint32_t kDefaultSeconds = 10800;
+  std::optional<int64_t> seconds;
+  if (spec["sessionAffinityConfig"].HasOnly({"clientIP"})) {
+    const Field client = spec["sessionAffinityConfig"]["clientIP"];
+    client.HasOnly({"timeoutSeconds"});
+    seconds = client["timeoutSeconds"].Int(1, 86400, "seconds, a day at most");
+  }
+  const std::string affinity =
+      spec["sessionAffinity"].String().value_or("None");
+  if (affinity == "ClientIP") {
+    service.affinity_seconds =
+        static_cast<uint32_t>(seconds.value_or(kDefaultSeconds));
+  } else if (affinity != "None" && !affinity.empty()) {
+    spec["sessionAffinity"].Expected("None or ClientIP");
+  }
+}
+
 void CheckServiceStatus(const Field& status) {
   if (!status.HasOnly({"loadBalancer", "conditions"})) return;
   const Field balancer = status["loadBalancer"];
@@ -223,9 +241,7 @@ Service ReadService(const Field& root, const ObjectMeta& meta) {
   spec["allocateLoadBalancerNodePorts"].Bool();
   spec["healthCheckNodePort"].Int(0, 65535, "a port");
   for (const Field& address : spec["externalIPs"].Items()) ReadAddress(address);
-  if (spec["sessionAffinityConfig"].HasOnly({"clientIP"})) {
-    spec["sessionAffinityConfig"]["clientIP"].HasOnly({"timeoutSeconds"});
-  }
+  ReadAffinity(spec, service);
   CheckServiceStatus(root["status"]);
 
   service.type = spec["type"].String().value_or("ClusterIP");

@@ -23,14 +23,13 @@
 #include "ciliumcore/abi/reason.h"
 #include "ciliumcore/datapath/datapath.h"
 #include "ciliumcore/identity/allocator.h"
-#include "tests/support/private_cgroup.h"
+#include "ciliumcore/net/cgroup.h"
 #include "tests/support/require_bpf.h"
 #include "tests/support/test_node.h"
 
 namespace ciliumcore {
 namespace {
 
-using testing::PrivateCgroup;
 using testing::RunInNetns;
 using testing::TestNode;
 using testing::TestSocket;
@@ -86,8 +85,10 @@ class ServiceTest : public ::testing::Test {
   void SetUp() override {
     testing::RequireBpf();
     if (IsSkipped()) return;
-    cgroup_ = PrivateCgroup::EnterOrNull();
-    ASSERT_NE(cgroup_, nullptr) << "no cgroup of version 2";
+    auto cgroup = Cgroup::Create(absl::StrCat("ciliumcore-test-", getpid()));
+    ASSERT_TRUE(cgroup.ok()) << cgroup.status();
+    cgroup_.emplace(*std::move(cgroup));
+    ASSERT_EQ(cgroup_->Enter(), absl::OkStatus());
     node_.emplace();
     for (int i = 0; i < 4; ++i) {
       const std::string name = i == 0 ? "web" : absl::StrCat("db", i);
@@ -189,7 +190,7 @@ class ServiceTest : public ::testing::Test {
   }
 
   // Declared first: goes last.
-  std::unique_ptr<PrivateCgroup> cgroup_;
+  std::optional<Cgroup> cgroup_;
   std::optional<TestNode> node_;
   IdentityAllocator identities_;
   std::optional<Datapath> datapath_;
@@ -360,7 +361,7 @@ TEST_F(ServiceTest, DatagramsGoAndComeBackUnderTheFrontendsName) {
 
 TEST_F(ServiceTest, OthersCgroupsAreLeftAlone) {
   Set({Service(false, kHttp, {1})});
-  cgroup_->Leave();
+  ASSERT_EQ(cgroup_->Leave(), absl::OkStatus());
   EXPECT_NE(Connect(Vip(false), kHttp, false).error, 0);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The writer of services and the socket programs, natively: what a client gets at
-// each epoch, and that everything is given back.
+// The writer of services and the socket programs, natively: what a client gets
+// at each epoch, and that everything is given back.
 
 #include "lib/datapath/service_writer_internal.h"
 
@@ -48,8 +48,9 @@ struct Socket {
     call.user_port = abi::ToBe16(port);
   }
   Backend V4() const {
-    return {.address = abi::FromAddr({.w = {0, 0, htonl(0xffff), call.user_ip4}}),
-            .port = abi::FromBe16(static_cast<__be16>(call.user_port))};
+    return {
+        .address = abi::FromAddr({.w = {0, 0, htonl(0xffff), call.user_ip4}}),
+        .port = abi::FromBe16(static_cast<__be16>(call.user_port))};
   }
   Backend V6() const {
     cc_addr addr;
@@ -117,9 +118,8 @@ class ServiceWriterTest : public ::testing::Test {
   static ServiceOptions Service(int number, const std::vector<int>& backends) {
     ServiceOptions service;
     service.name = "s" + std::to_string(number);
-    service.frontend = {
-        .address = Ip("10.96.0." + std::to_string(number)),
-        .port = {.protocol = Protocol::kTcp, .port = 80}};
+    service.frontend = {.address = Ip("10.96.0." + std::to_string(number)),
+                        .port = {.protocol = Protocol::kTcp, .port = 80}};
     for (const int i : backends) service.backends.push_back(Of(i));
     return service;
   }
@@ -216,8 +216,8 @@ TEST_F(ServiceWriterTest, ASocketRemembersItsLastServices) {
     socket.Ask(Of(10 + i).address, 8080);
     ASSERT_EQ(cc_recvmsg6(&socket.call), 1);
     const bool is_known = i > 6 - CC_SOCK_SERVICES;
-    EXPECT_EQ(socket.V6().address, is_known ? services[i - 1].frontend.address
-                                            : Of(10 + i).address)
+    EXPECT_EQ(socket.V6().address,
+              is_known ? services[i - 1].frontend.address : Of(10 + i).address)
         << i;
   }
 }
@@ -271,7 +271,8 @@ TEST_F(ServiceWriterTest, AClientIsRememberedForItsTime) {
   EXPECT_GT(later.size(), 3u) << "forgotten each time";
 }
 
-TEST_F(ServiceWriterTest, NothingOfAChangeShowsBeforeItsEpochOrAfterItsUndoing) {
+TEST_F(ServiceWriterTest,
+       NothingOfAChangeShowsBeforeItsEpochOrAfterItsUndoing) {
   ASSERT_TRUE(Set({Service(1, {1}), Service(2, {2})}).ok());
   ASSERT_FALSE(
       Set({Service(1, {3, 4}), Service(3, {5})}, /*fails_late=*/true).ok());
@@ -302,8 +303,8 @@ TEST_F(ServiceWriterTest, SlotsAreThoseOfTheWeightsExactly) {
   EXPECT_NEAR(slots[2], size / 5.0, 1);
 }
 
-// Little room, many changes: a client never gets what is not there, and whatever
-// is given up comes back.
+// Little room, many changes: a client never gets what is not there, and
+// whatever is given up comes back.
 TEST_F(ServiceWriterTest, HoldsThroughRandomChanges) {
   std::mt19937 random(5);
   std::map<int, std::vector<int>> now;
@@ -342,8 +343,8 @@ TEST_F(ServiceWriterTest, HoldsThroughRandomChanges) {
       } else {
         ASSERT_TRUE(got.has_value()) << round;
         const auto is_got = [&](int i) { return Of(i) == *got; };
-        ASSERT_TRUE(std::any_of(wanted->second.begin(), wanted->second.end(),
-                                is_got))
+        ASSERT_TRUE(
+            std::any_of(wanted->second.begin(), wanted->second.end(), is_got))
             << round << ": " << got->address.ToString();
       }
     }

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/base/status.h"
+#include "ciliumcore/service/cluster_services.h"
 
 namespace ciliumcore::ccore {
 namespace {
@@ -55,6 +56,8 @@ absl::StatusOr<std::unique_ptr<RunningLab>> RunningLab::Start(
   if (!topology.ok()) return topology.status();
   lab->lab_.emplace(*std::move(topology));
   lab->NoteUnprobed();
+  if (absl::Status prepared = lab->PrepareServices(); !prepared.ok())
+    return prepared;
   if (absl::Status started = lab->StartDatapath(); !started.ok())
     return started;
   if (absl::Status started = lab->StartListeners(); !started.ok())
@@ -82,11 +85,37 @@ void RunningLab::NoteUnprobed() {
   }
 }
 
+// Whoever runs the lab is in a cgroup of the lab, for as long as it runs.
+absl::Status RunningLab::PrepareServices() {
+  const auto cidr = [](const char* text) { return *IpPrefix::Parse(text); };
+  absl::StatusOr<ClusterServices> services = ServicesOf(
+      cluster_.cluster,
+      {.service_cidrs = {cidr("10.96.0.0/12"), cidr("fd00:10:96::/112")}});
+  if (!services.ok()) return services.status();
+  services_ = std::move(services->services);
+  notes_.insert(notes_.end(), services->notes.begin(), services->notes.end());
+  if (services_.empty()) return absl::OkStatus();
+  absl::StatusOr<Cgroup> cgroup =
+      Cgroup::Create(absl::StrCat("ciliumcore-lab-", getpid()));
+  absl::Status entered = cgroup.status();
+  if (cgroup.ok()) {
+    cgroup_.emplace(*std::move(cgroup));
+    entered = cgroup_->Enter();
+  }
+  if (entered.ok()) return entered;
+  // Where cgroups cannot be made, the rest can be tried.
+  notes_.push_back(absl::StrCat("services are left out: ", entered.message()));
+  services_.clear();
+  cgroup_.reset();
+  return absl::OkStatus();
+}
+
 absl::Status RunningLab::StartDatapath() {
   absl::StatusOr<Datapath> datapath = Datapath::Open(
       {.name = absl::StrCat("lab-", getpid()),
        .lifetime = Lifetime::kProcess,
        .netns = lab_->node().path(),
+       .cgroup = cgroup_.has_value() ? cgroup_->path() : "",
        .capacity = {
            .connections = 65536, .addresses = 65536, .prefixes = 16384}});
   if (!datapath.ok()) return datapath.status();
@@ -109,6 +138,7 @@ absl::Status RunningLab::StartDatapath() {
     change.AttachEndpoint(std::move(endpoint));
   }
   change.SetPolicies(cluster.policies);
+  change.SetServices(services_);
   return change.Commit();
 }
 
@@ -189,12 +219,62 @@ std::vector<LabProbe> RunningLab::PlanProbes() const {
       }
     }
   }
+  PlanServiceProbes(probes);
   return probes;
+}
+
+// May a pod reach the service? Nothing if that depends on the backend it gets.
+std::optional<bool> RunningLab::ExpectedOf(
+    const LabHost& source, const IpAddress& address,
+    const ServiceOptions& service) const {
+  std::optional<bool> expected;
+  for (const Backend& backend : service.backends) {
+    // To itself a pod speaks without the node.
+    const auto& own = source.addresses;
+    const bool is_own =
+        std::find(own.begin(), own.end(), backend.address) != own.end();
+    const bool allowed =
+        is_own || cluster_.policy
+                      .DecidePair(cluster_.policy.PartyOf(address),
+                                  cluster_.policy.PartyOf(backend.address),
+                                  service.frontend.port.protocol, backend.port)
+                      .allowed();
+    if (expected.value_or(allowed) != allowed) return std::nullopt;
+    expected = allowed;
+  }
+  return expected.value_or(false);
+}
+
+void RunningLab::PlanServiceProbes(std::vector<LabProbe>& probes) const {
+  const std::vector<LabHost>& hosts = lab_->hosts();
+  for (size_t from = 0; from < hosts.size(); ++from) {
+    // Only the cluster knows its services.
+    if (hosts[from].interface.empty()) continue;
+    for (const IpAddress& source : hosts[from].addresses) {
+      for (size_t i = 0; i < services_.size(); ++i) {
+        const Frontend& frontend = services_[i].frontend;
+        if (frontend.address.is_v4() != source.is_v4()) continue;
+        const std::optional<bool> expected =
+            ExpectedOf(hosts[from], source, services_[i]);
+        if (!expected.has_value()) continue;
+        LabProbe probe;
+        probe.source = from;
+        probe.service = i;
+        probe.probe.source = {.netns = hosts[from].netns, .address = source};
+        probe.probe.destination = {.netns = hosts[from].netns,
+                                   .address = frontend.address};
+        probe.probe.port = frontend.port;
+        probe.expected = *expected;
+        probes.push_back(probe);
+      }
+    }
+  }
 }
 
 absl::StatusOr<std::string> RunningLab::PlantFault() {
   for (const LabProbe& probe : PlanProbes()) {
-    const LabHost& destination = lab_->hosts()[probe.destination];
+    if (!probe.destination.has_value()) continue;
+    const LabHost& destination = lab_->hosts()[*probe.destination];
     if (destination.interface.empty() || !probe.expected) continue;
     absl::StatusOr<Verdict> was = datapath_->PlantFault(
         probe.probe.source.address, probe.probe.destination.address,

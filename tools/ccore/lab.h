@@ -15,8 +15,10 @@
 #include "absl/status/statusor.h"
 #include "ciliumcore/datapath/datapath.h"
 #include "ciliumcore/identity/allocator.h"
+#include "ciliumcore/net/cgroup.h"
 #include "ciliumcore/policy/compiled_cluster.h"
 #include "ciliumcore/policy/matrix.h"
+#include "ciliumcore/service/service.h"
 #include "tools/ccore/lab/sockets.h"
 #include "tools/ccore/lab/topology.h"
 
@@ -24,7 +26,9 @@ namespace ciliumcore::ccore {
 
 // A probe, and what the compiler says of it.
 struct LabProbe {
-  size_t source = 0, destination = 0;  // hosts of the lab
+  size_t source = 0;                  // a host of the lab
+  std::optional<size_t> destination;  // likewise, or
+  std::optional<size_t> service;      // one of its services
   Probe probe;
   bool expected = false;
 
@@ -49,9 +53,13 @@ class RunningLab {
   // Puts other policies into force.
   absl::Status SetPolicies(std::vector<NetworkPolicy> policies);
 
+  // The services, with the addresses that were assigned.
+  const std::vector<ServiceOptions>& services() const { return services_; }
+
   // Probes all pairs, on all container ports of the destination and on one that
-  // no container has, by TCP and UDP. Those that should arrive and do not are
-  // tried once more, for longer.
+  // no container has, by TCP and UDP; and from all pods all services, but for
+  // those of whose backends policies allow some only. Those that should arrive
+  // and do not are tried once more, for longer.
   absl::StatusOr<std::vector<LabProbe>> ProbeAll();
 
   // Turns around a live verdict that ProbeAll meets; returns which.
@@ -62,11 +70,18 @@ class RunningLab {
       : cluster_(std::move(cluster)), matrix_(ComputeMatrix(cluster_)) {}
 
   void NoteUnprobed();
+  absl::Status PrepareServices();
   absl::Status StartDatapath();
   absl::Status StartListeners();
   std::vector<PortProtocol> PortsOf(const LabHost& host) const;
   std::vector<LabProbe> PlanProbes() const;
+  void PlanServiceProbes(std::vector<LabProbe>& probes) const;
+  std::optional<bool> ExpectedOf(const LabHost& source,
+                                 const IpAddress& address,
+                                 const ServiceOptions& service) const;
 
+  std::optional<Cgroup> cgroup_;  // ours, if there are services
+  std::vector<ServiceOptions> services_;
   CompiledCluster cluster_;
   Matrix matrix_;
   IdentityAllocator allocator_;

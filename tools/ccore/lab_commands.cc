@@ -70,7 +70,8 @@ using PairResults = std::map<std::pair<size_t, size_t>, PairResult>;
 PairResults ByPair(const std::vector<LabProbe>& probes) {
   PairResults pairs;
   for (const LabProbe& probe : probes) {
-    PairResult& pair = pairs[{probe.source, probe.destination}];
+    if (!probe.destination.has_value()) continue;
+    PairResult& pair = pairs[{probe.source, *probe.destination}];
     ++pair.total;
     pair.reached += probe.probe.reached;
     pair.disagree += !probe.agrees();
@@ -104,11 +105,38 @@ void PrintMatrix(const RunningLab& lab, const PairResults& pairs) {
   std::cout << TextTable(rows) << "\n";
 }
 
+std::string DestinationOf(const RunningLab& lab, const LabProbe& probe) {
+  return probe.destination.has_value()
+             ? lab.lab().hosts()[*probe.destination].name
+             : absl::StrCat("service ", lab.services()[*probe.service].name);
+}
+
+// From how many pods each service is reached.
+void PrintServices(const RunningLab& lab, const std::vector<LabProbe>& probes) {
+  if (lab.services().empty()) return;
+  std::vector<std::vector<std::string>> rows = {
+      {"SERVICE", "FRONTEND", "BACKENDS", "REACHED BY"}};
+  std::vector<PairResult> results(lab.services().size());
+  for (const LabProbe& probe : probes) {
+    if (!probe.service.has_value()) continue;
+    PairResult& result = results[*probe.service];
+    ++result.total;
+    result.reached += probe.probe.reached;
+    result.disagree += !probe.agrees();
+  }
+  for (size_t i = 0; i < results.size(); ++i) {
+    const ServiceOptions& service = lab.services()[i];
+    rows.push_back({service.name, service.frontend.ToString(),
+                    absl::StrCat(service.backends.size()), results[i].Text()});
+  }
+  std::cout << TextTable(rows) << "\n";
+}
+
 std::string Describe(const RunningLab& lab, const LabProbe& probe) {
   const auto& hosts = lab.lab().hosts();
   return absl::StrCat(hosts[probe.source].name, " (",
                       probe.probe.source.address.ToString(), ") -> ",
-                      hosts[probe.destination].name, " (",
+                      DestinationOf(lab, probe), " (",
                       probe.probe.destination.address.ToString(), ") ",
                       probe.probe.port.ToString(), ": the packets say ",
                       probe.probe.reached ? "allowed" : "denied",
@@ -137,7 +165,7 @@ Json ToJson(const RunningLab& lab, const std::vector<LabProbe>& probes) {
     out["probes"].push_back(
         {{"src", hosts[probe.source].name},
          {"srcAddress", probe.probe.source.address.ToString()},
-         {"dst", hosts[probe.destination].name},
+         {"dst", DestinationOf(lab, probe)},
          {"dstAddress", probe.probe.destination.address.ToString()},
          {"port", probe.probe.port.ToString()},
          {"reached", probe.probe.reached},
@@ -223,6 +251,7 @@ void PrintHosts(const RunningLab& lab) {
 
 bool PrintProbes(const RunningLab& lab, const std::vector<LabProbe>& probes) {
   PrintMatrix(lab, ByPair(probes));
+  PrintServices(lab, probes);
   size_t disagree = 0;
   for (const LabProbe& probe : probes) {
     if (probe.agrees()) continue;

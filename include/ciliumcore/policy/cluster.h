@@ -79,6 +79,9 @@ struct Service {
   std::vector<ServicePort> ports;
   std::vector<IpAddress> cluster_ips;
   bool is_headless = false;
+  // Seconds that a client stays with its backend (sessionAffinity: ClientIP);
+  // none: not at all.
+  std::optional<uint32_t> affinity_seconds = {};
 
   friend bool operator==(const Service&, const Service&) = default;
 };
