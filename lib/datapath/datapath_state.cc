@@ -197,7 +197,11 @@ absl::Status DatapathState::TakeOver() {
   for (const auto& [interface, attachment] : attachments_) {
     CC_RETURN_IF_ERROR(attachment->TakeOver());
   }
-  if (sock_programs_ != nullptr) CC_RETURN_IF_ERROR(sock_programs_->TakeOver());
+  if (sock_programs_ != nullptr) {
+    CC_RETURN_IF_ERROR(sock_programs_->TakeOver());
+  } else if (pins_ != nullptr && !maps_pinned_) {
+    pins_->RemoveSockLinks();
+  }
   if (!maps_pinned_) {
     CC_RETURN_IF_ERROR(programs_->PinMaps());
     if (sock_programs_ != nullptr)

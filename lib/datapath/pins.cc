@@ -16,6 +16,7 @@
 #include <fstream>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
@@ -48,15 +49,15 @@ std::string HolderOf(int fd) {
   return "another process";
 }
 
-void RemoveFiles(const std::string& directory) {
+void RemoveFiles(const std::string& directory, absl::string_view prefix = "") {
   DIR* open_directory = opendir(directory.c_str());
   if (open_directory == nullptr) return;
   while (const dirent* entry = readdir(open_directory)) {
-    if (entry->d_name[0] != '.')
+    if (entry->d_name[0] != '.' && absl::StartsWith(entry->d_name, prefix))
       Pins::Remove(absl::StrCat(directory, "/", entry->d_name));
   }
   closedir(open_directory);
-  rmdir(directory.c_str());
+  if (prefix.empty()) rmdir(directory.c_str());
 }
 
 }  // namespace
@@ -110,6 +111,8 @@ absl::Status Pins::Replace(int fd, const std::string& path) {
 }
 
 void Pins::Remove(const std::string& path) { unlink(path.c_str()); }
+
+void Pins::RemoveSockLinks() { RemoveFiles(directory_ + "/links", kSock); }
 
 void Pins::RemoveAll() {
   RemoveFiles(directory_ + "/links");  // detaches

@@ -34,7 +34,7 @@ class Pins {
   std::string LinkPath(const std::string& interface, const char* program) const;
 
   std::string SockLinkPath(const char* program) const {
-    return directory_ + "/links/sock:" + program;
+    return directory_ + "/links/" + kSock + program;
   }
 
   // What is pinned there, or an invalid descriptor.
@@ -43,6 +43,9 @@ class Pins {
   static absl::Status Replace(int fd, const std::string& path);
   static void Remove(const std::string& path);
 
+  // Detaches the socket programs of an earlier process.
+  void RemoveSockLinks();
+
   // Removes everything, the directories too.
   void RemoveAll();
 
@@ -50,6 +53,7 @@ class Pins {
   Pins(std::string directory, UniqueFd lock)
       : directory_(std::move(directory)), lock_(std::move(lock)) {}
 
+  static constexpr char kSock[] = "sock:";
   std::string directory_;
   UniqueFd lock_;
 };

@@ -128,8 +128,9 @@ absl::Status ServiceWriter::StageService(const ServiceOptions& service,
   // Judges no packet: it may change before the rest.
   const auto ticks = static_cast<uint32_t>(
       absl::ToDoubleSeconds(service.affinity_timeout) / tick_seconds_);
-  maps_.services[after.index].affinity_ticks =
-      service.affinity == Affinity::kClientIp ? std::max(1u, ticks) : 0;
+  __u32& life = maps_.services[after.index].affinity_ticks;
+  staging.OnUndo([&life, before = life] { life = before; });
+  life = service.affinity == Affinity::kClientIp ? std::max(1u, ticks) : 0;
   return Switch(std::move(after), target, next, staging);
 }
 

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include <cerrno>
@@ -39,6 +40,16 @@ absl::StatusOr<UniqueFd> OpenCgroup(const std::string& path) {
         "cgroup ", path, ": expected a directory of cgroup version 2"));
   }
   return cgroup;
+}
+
+// True if the link is attached to that cgroup, whose id is its inode.
+bool IsOf(int link, int cgroup) {
+  bpf_link_info info = {};
+  __u32 bytes = sizeof(info);
+  struct stat status = {};
+  return bpf_obj_get_info_by_fd(link, &info, &bytes) == 0 &&
+         fstat(cgroup, &status) == 0 && info.type == BPF_LINK_TYPE_CGROUP &&
+         info.cgroup.cgroup_id == status.st_ino;
 }
 
 }  // namespace
@@ -103,7 +114,8 @@ absl::Status SockPrograms::Attach() {
     if (pins_ != nullptr) {
       link.pin = pins_->SockLinkPath(bpf_program__name(program));
       link.fd = Pins::Get(link.pin);
-      link.is_adopted = link.fd.get() >= 0;
+      link.is_adopted =
+          link.fd.get() >= 0 && IsOf(link.fd.get(), cgroup_.get());
     }
     if (!link.is_adopted) {
       link.fd = UniqueFd(

@@ -20,8 +20,7 @@ bool HasFrontend(const Service& service) {
 }
 
 // The next address of `prefix` after `last` that nobody has.
-std::optional<IpAddress> NextFree(const IpPrefix& prefix,
-                                  const IpAddress& last,
+std::optional<IpAddress> NextFree(const IpPrefix& prefix, const IpAddress& last,
                                   const std::set<IpAddress>& taken) {
   auto bytes = last.bytes();
   while (true) {
@@ -91,8 +90,7 @@ std::vector<Backend> BackendsOf(const ServicePort& port,
   }
   // Pods of the host's network may share an address.
   std::sort(backends.begin(), backends.end());
-  backends.erase(std::unique(backends.begin(), backends.end()),
-                 backends.end());
+  backends.erase(std::unique(backends.begin(), backends.end()), backends.end());
   return backends;
 }
 

@@ -24,6 +24,7 @@
 #include "ciliumcore/datapath/datapath.h"
 #include "ciliumcore/identity/allocator.h"
 #include "ciliumcore/net/cgroup.h"
+#include "tests/support/private_bpffs.h"
 #include "tests/support/require_bpf.h"
 #include "tests/support/test_node.h"
 
@@ -357,6 +358,64 @@ TEST_F(ServiceTest, DatagramsGoAndComeBackUnderTheFrontendsName) {
       });
     }
   }
+}
+
+TEST_F(ServiceTest, GoesOnWithoutItsProcessAndIsTakenOver) {
+  datapath_.reset();
+  const testing::PrivateBpffs bpffs;
+  const auto open = [&](bool with_cgroup) {
+    datapath_.reset();
+    auto datapath =
+        Datapath::Open({.name = "test",
+                        .lifetime = Lifetime::kPinned,
+                        .bpffs = bpffs.root(),
+                        .cgroup = with_cgroup ? cgroup_->path() : "",
+                        .capacity = {.connections = 4096,
+                                     .addresses = 1024,
+                                     .prefixes = 1024,
+                                     .services = 256,
+                                     .backends = 1024}});
+    ASSERT_TRUE(datapath.ok()) << datapath.status();
+    datapath_.emplace(*std::move(datapath));
+  };
+  const auto attach = [&](std::vector<ServiceOptions> services) {
+    Transaction change = datapath_->Begin();
+    for (int i = 0; i < 4; ++i) {
+      const std::string name = i == 0 ? "web" : absl::StrCat("db", i);
+      change.AttachEndpoint(
+          {.interface = "veth-" + name,
+           .addresses = {V4(i), V6(i)},
+           .identity = identities_.Allocate({{"app", name}})});
+    }
+    change.SetServices(std::move(services));
+    ASSERT_EQ(change.Commit(), absl::OkStatus());
+  };
+  open(true);
+  attach({Service(false, kHttp, {1})});
+  const Connected early = Connect(Vip(false), kHttp, false);
+  EXPECT_EQ(BackendOf(), 1);
+  datapath_.reset();
+  EXPECT_EQ(ConnectedBackend(Vip(false), false), 1) << "no process";
+  open(true);
+  EXPECT_EQ(ConnectedBackend(Vip(false), false), 1) << "not yet taken over";
+  attach({Service(false, kHttp, {2})});
+  EXPECT_EQ(ConnectedBackend(Vip(false), false), 2);
+  // What a socket is connected to is remembered across.
+  SockAddr peer;
+  ASSERT_EQ(getpeername(early.fd.get(), peer.get(), &peer.size), 0);
+  EXPECT_EQ(peer.ToString(), "10.96.0.1:80");
+  open(false);
+  attach({});
+  // The kernel detaches a link that is pinned no more a moment later.
+  int error = 0;
+  for (int i = 0; i < 100 && error == 0; ++i) {
+    usleep(10000);
+    error = Connect(Vip(false), kHttp, false).error;
+  }
+  EXPECT_NE(error, 0) << "there are no services";
+  datapath_.reset();
+  EXPECT_EQ(Datapath::Remove({.name = "test", .bpffs = bpffs.root()}),
+            absl::OkStatus());
 }
 
 TEST_F(ServiceTest, OthersCgroupsAreLeftAlone) {

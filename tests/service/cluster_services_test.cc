@@ -17,8 +17,8 @@ Pod MakePod(const char* name, std::vector<IpAddress> addresses) {
   pod.name = name;
   pod.labels = {{"app", "cart"}};
   pod.addresses = std::move(addresses);
-  pod.ports = {{.name = "http",
-                .port = {.protocol = Protocol::kTcp, .port = 8080}}};
+  pod.ports = {
+      {.name = "http", .port = {.protocol = Protocol::kTcp, .port = 8080}}};
   return pod;
 }
 
@@ -26,8 +26,8 @@ Service MakeService() {
   Service service;
   service.ns = "shop";
   service.name = "cart";
-  service.selector = LabelSelector{.match_labels = {{"app", "cart"}},
-                                   .match_expressions = {}};
+  service.selector =
+      LabelSelector{.match_labels = {{"app", "cart"}}, .match_expressions = {}};
   service.ports = {{.name = "web",
                     .port = {.protocol = Protocol::kTcp, .port = 80},
                     .target_port = {},
@@ -102,11 +102,12 @@ TEST(ClusterServicesTest, SaysWhatHasNoBackends) {
   cluster.services[1].selector->match_labels = {{"app", "nobody"}};
   const auto services = ServicesOf(cluster);
   ASSERT_TRUE(services.ok()) << services.status();
-  EXPECT_EQ(services->notes,
-            (std::vector<std::string>{
-                "service shop/cart:web 10.96.0.7:80/TCP: no pod that it selects "
-                "has a port grpc",
-                "service shop/nobody:web 10.96.0.8:80/TCP: it selects no pod"}));
+  EXPECT_EQ(
+      services->notes,
+      (std::vector<std::string>{
+          "service shop/cart:web 10.96.0.7:80/TCP: no pod that it selects "
+          "has a port grpc",
+          "service shop/nobody:web 10.96.0.8:80/TCP: it selects no pod"}));
   for (const ServiceOptions& service : services->services)
     EXPECT_TRUE(service.backends.empty());
 }

@@ -13,8 +13,8 @@
 namespace ciliumcore {
 
 // Owns a cgroup below that of the calling process. Destroying moves the process
-// back if it is in it, and removes it. Move-only; thread-compatible. Needs root,
-// or a cgroup that was delegated.
+// back if it is in it, and removes it. Move-only; thread-compatible. Needs
+// root, or a cgroup that was delegated.
 class Cgroup {
  public:
   // A new cgroup `name`. Where nobody mounted the hierarchy, it is mounted on a

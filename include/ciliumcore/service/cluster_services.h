@@ -29,10 +29,10 @@ struct ClusterServices {
   std::vector<std::string> notes;
 };
 
-// ClusterIP services (NodePort and LoadBalancer have one too) of TCP and UDP. The
-// backends of a service are the addresses of the pods that it selects, of the
-// family of its own; of a port that is named, those pods that have it. Headless
-// services, ExternalName and SCTP ports are left out.
+// ClusterIP services (NodePort and LoadBalancer have one too) of TCP and UDP.
+// The backends of a service are the addresses of the pods that it selects, of
+// the family of its own; of a port that is named, those pods that have it.
+// Headless services, ExternalName and SCTP ports are left out.
 //
 // InvalidArgument if two services have one address and port, naming both;
 // ResourceExhausted if a CIDR has too few addresses.
