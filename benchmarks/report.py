@@ -139,8 +139,30 @@ def maps(rows):
                    f"{ours / alone:.2f}", "0.5", is_met(ours / alone, 0.5)]
 
 
+def services(rows):
+    # Of connect(): what a service adds to the hook; a hash lookup's, and the bound,
+    # half of what Cilium's lookup was recorded to add (150 to 250 ns).
+    yield ["connect to one of", "ns", "hook", "service", "bare lookup", "at most", "",
+           "upsert, ms"]
+    for row in rows:
+        name, *size = parts(row["name"])
+        if name == "BM_Connect":
+            yield [number(int(size[0])), number(row["real_time"]), number(row["hook_ns"]),
+                   number(row["service_ns"]), number(row["lookup_ns"]), "125",
+                   is_met(row["service_ns"], 125), f"{row['upsert_ms']:.0f}"]
+
+
+def maglev(rows):
+    yield ["Maglev table", "backends", "ms", "classic", "times faster"]
+    for row in rows:
+        name, *size = parts(row["name"])
+        if name == "BM_Maglev":
+            yield [number(int(size[0])), number(int(size[1])), f"{row['real_time']:.2f}",
+                   f"{row['classic_ns'] / 1e6:.2f}", f"{row['times_faster']:.1f}"]
+
+
 def others(rows):
-    known = ("load", "open", "attach", "program")
+    known = ("load", "open", "attach", "program", "BM_Connect", "BM_Maglev")
     yield ["other", "time"]
     for row in rows:
         name = parts(row["name"])
@@ -151,7 +173,7 @@ def others(rows):
 
 
 TABLES = {"packets": packets, "lookups": lookups, "programs": programs, "changes": changes,
-          "maps": maps, "others": others}
+          "services": services, "maglev": maglev, "maps": maps, "others": others}
 
 
 NUMBER = re.compile(r"([\d.,]+( to \d+)?|new)?$")
