@@ -3,7 +3,6 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <fcntl.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,6 +16,7 @@
 #include "ciliumcore/base/status.h"
 #include "lib/base/status_macros_internal.h"
 #include "lib/datapath/address_index_internal.h"
+#include "lib/datapath/bpf_objects_internal.h"
 #include "lib/datapath/config_internal.h"
 #include "lib/datapath/libbpf_log_internal.h"
 
@@ -45,47 +45,25 @@ struct TcxLinkInfo {
 // Links of tcx: the kernel detaches when nothing holds a link any more.
 class TcxAttachment : public Attachment {
  public:
-  struct Side {
-    UniqueFd link;
-    int program = -1;
-    std::string pin;          // empty: not pinned
-    bool is_adopted = false;  // an earlier process made it
-  };
-
-  // Adopts the link that is pinned at `pin` if it is of this interface.
-  static absl::StatusOr<Side> Make(int program, uint32_t ifindex,
-                                   bpf_attach_type type, std::string pin) {
-    Side side = {.link = UniqueFd(), .program = program, .pin = std::move(pin)};
-    if (!side.pin.empty()) {
-      side.link = Pins::Get(side.pin);
-      side.is_adopted = side.link.get() >= 0 && IsOf(side.link.get(), ifindex);
-      if (side.is_adopted) return side;
-    }
-    side.link = UniqueFd(
-        bpf_link_create(program, static_cast<int>(ifindex), type, nullptr));
-    if (side.link.get() < 0)
-      return absl::ErrnoToStatus(errno, "attaching the programs");
-    if (!side.pin.empty())
-      CC_RETURN_IF_ERROR(Pins::Replace(side.link.get(), side.pin));
-    return side;
+  // `pin`: empty, or where the link is or shall be pinned.
+  static absl::StatusOr<AttachedLink> Make(int program, uint32_t ifindex,
+                                           bpf_attach_type type,
+                                           std::string pin) {
+    return AttachedLink::Make(
+        program, static_cast<int>(ifindex), type, std::move(pin),
+        [ifindex](int link) { return IsOf(link, ifindex); });
   }
 
-  TcxAttachment(Side from, Side to) : sides_{std::move(to), std::move(from)} {}
+  TcxAttachment(AttachedLink from, AttachedLink to)
+      : sides_{std::move(to), std::move(from)} {}
 
   absl::Status TakeOver() override {
-    for (Side& side : sides_) {
-      if (!side.is_adopted) continue;
-      if (bpf_link_update(side.link.get(), side.program, nullptr) != 0) {
-        return absl::ErrnoToStatus(
-            errno, absl::StrCat("updating the link ", side.pin));
-      }
-      side.is_adopted = false;
-    }
+    for (AttachedLink& side : sides_) CC_RETURN_IF_ERROR(side.TakeOver());
     return absl::OkStatus();
   }
 
   void Unpin() override {
-    for (const Side& side : sides_) {
+    for (const AttachedLink& side : sides_) {
       if (!side.pin.empty()) Pins::Remove(side.pin);
     }
   }
@@ -101,7 +79,7 @@ class TcxAttachment : public Attachment {
            both.tcx.ifindex == ifindex;
   }
 
-  Side sides_[2];
+  AttachedLink sides_[2];
 };
 
 // Filters of a clsact qdisc.
@@ -152,24 +130,11 @@ class LoadedPrograms : public ProgramSet {
 
   absl::Status PinMaps() override {
     if (pins_ == nullptr) return absl::OkStatus();
-    bpf_map* map = nullptr;
-    bpf_object__for_each_map(map, skeleton_->obj) {
-      if (bpf_map__is_internal(map)) continue;
-      CC_RETURN_IF_ERROR(
-          Pins::Replace(bpf_map__fd(map), pins_->MapPath(bpf_map__name(map))));
-    }
-    return absl::OkStatus();
+    return PinAllMaps(skeleton_->obj, *pins_);
   }
 
   absl::StatusOr<UniqueFd> MapFd(const char* name) const override {
-    const int fd = bpf_object__find_map_fd_by_name(skeleton_->obj, name);
-    if (fd < 0)
-      return absl::InternalError(
-          absl::StrCat("no map ", name, " in the programs"));
-    UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
-    if (copy.get() < 0)
-      return absl::ErrnoToStatus(errno, absl::StrCat("map ", name));
-    return copy;
+    return CopyMapFd(skeleton_->obj, name);
   }
 
   absl::StatusOr<std::unique_ptr<Attachment>> Attach(

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/abi/btf_check.h"
 #include "ciliumcore/abi/layouts.h"
+#include "ciliumcore/base/status.h"
 #include "lib/base/status_macros_internal.h"
 #include "lib/datapath/config_internal.h"
 #include "lib/datapath/libbpf_log_internal.h"
@@ -95,67 +96,38 @@ absl::StatusOr<std::unique_ptr<SockPrograms>> SockPrograms::Load(
 SockPrograms::~SockPrograms() { sock::destroy(skeleton_); }
 
 absl::StatusOr<UniqueFd> SockPrograms::MapFd(const char* name) const {
-  const int fd = bpf_object__find_map_fd_by_name(skeleton_->obj, name);
-  UniqueFd copy(fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 3));
-  if (copy.get() < 0)
-    return absl::InternalError(
-        absl::StrCat("no map ", name, " in the programs"));
-  return copy;
+  return CopyMapFd(skeleton_->obj, name);
 }
 
 absl::Status SockPrograms::Attach() {
   if (!links_.empty()) return absl::OkStatus();
   const LibbpfLog quiet;
-  std::vector<Link> links;
+  std::vector<AttachedLink> links;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton_->obj) {
-    Link link;
-    link.program = bpf_program__fd(program);
-    if (pins_ != nullptr) {
-      link.pin = pins_->SockLinkPath(bpf_program__name(program));
-      link.fd = Pins::Get(link.pin);
-      link.is_adopted =
-          link.fd.get() >= 0 && IsOf(link.fd.get(), cgroup_.get());
+    const char* name = bpf_program__name(program);
+    absl::StatusOr<AttachedLink> link = AttachedLink::Make(
+        bpf_program__fd(program), cgroup_.get(),
+        bpf_program__expected_attach_type(program),
+        pins_ == nullptr ? std::string() : pins_->SockLinkPath(name),
+        [this](int pinned) { return IsOf(pinned, cgroup_.get()); });
+    if (!link.ok()) {
+      return Annotate(link.status(), absl::StrCat(name, " on the cgroup"));
     }
-    if (!link.is_adopted) {
-      link.fd = UniqueFd(
-          bpf_link_create(link.program, cgroup_.get(),
-                          bpf_program__expected_attach_type(program), nullptr));
-      if (link.fd.get() < 0) {
-        return absl::ErrnoToStatus(
-            errno, absl::StrCat("attaching ", bpf_program__name(program),
-                                " to the cgroup"));
-      }
-      if (!link.pin.empty())
-        CC_RETURN_IF_ERROR(Pins::Replace(link.fd.get(), link.pin));
-    }
-    links.push_back(std::move(link));
+    links.push_back(*std::move(link));
   }
   links_ = std::move(links);
   return absl::OkStatus();
 }
 
 absl::Status SockPrograms::TakeOver() {
-  for (Link& link : links_) {
-    if (!link.is_adopted) continue;
-    if (bpf_link_update(link.fd.get(), link.program, nullptr) != 0) {
-      return absl::ErrnoToStatus(errno,
-                                 absl::StrCat("updating the link ", link.pin));
-    }
-    link.is_adopted = false;
-  }
+  for (AttachedLink& link : links_) CC_RETURN_IF_ERROR(link.TakeOver());
   return absl::OkStatus();
 }
 
 absl::Status SockPrograms::PinMaps() {
-  if (pins_ == nullptr) return absl::OkStatus();
-  bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, skeleton_->obj) {
-    if (bpf_map__is_internal(map)) continue;
-    CC_RETURN_IF_ERROR(
-        Pins::Replace(bpf_map__fd(map), pins_->MapPath(bpf_map__name(map))));
-  }
-  return absl::OkStatus();
+  return pins_ == nullptr ? absl::OkStatus()
+                          : PinAllMaps(skeleton_->obj, *pins_);
 }
 
 }  // namespace ciliumcore::internal

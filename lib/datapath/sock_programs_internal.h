@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "ciliumcore/base/unique_fd.h"
 #include "ciliumcore/datapath/options.h"
+#include "lib/datapath/bpf_objects_internal.h"
 #include "lib/datapath/pins_internal.h"
 #include "lib/datapath/program_set_internal.h"
 
@@ -42,20 +43,13 @@ class SockPrograms {
   absl::Status PinMaps();
 
  private:
-  struct Link {
-    UniqueFd fd;
-    int program = -1;
-    std::string pin;          // empty: not pinned
-    bool is_adopted = false;  // an earlier process made it
-  };
-
   SockPrograms(sock* skeleton, UniqueFd cgroup, const Pins* pins)
       : skeleton_(skeleton), cgroup_(std::move(cgroup)), pins_(pins) {}
 
   sock* const skeleton_;
   const UniqueFd cgroup_;
   const Pins* const pins_;
-  std::vector<Link> links_;
+  std::vector<AttachedLink> links_;
 };
 
 }  // namespace ciliumcore::internal
