@@ -89,7 +89,7 @@ Transaction& Transaction::SetServices(std::vector<ServiceOptions> services) {
           const auto [at, is_new] = table.emplace(service.frontend, service);
           if (is_new) continue;
           return absl::InvalidArgumentError(absl::StrCat(
-              "service ", service.name, " ", service.frontend.ToString(),
+              "service ", service.ToString(),
               ": its frontend is also that of service ", at->second.name));
         }
         intent.services =

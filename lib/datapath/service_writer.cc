@@ -29,11 +29,6 @@ uint64_t MaglevKeyOf(const Backend& backend) {
          cc_service_hash(&addr, port, 0, 2);
 }
 
-std::string Subject(const ServiceOptions& service) {
-  return absl::StrCat("service ", service.name, service.name.empty() ? "" : " ",
-                      service.frontend.ToString());
-}
-
 }  // namespace
 
 ServiceWriter::ServiceWriter(cc_state* state, ServiceMaps maps,
@@ -58,20 +53,19 @@ absl::Status ServiceWriter::Stage(
     if (live.target == CC_SERVICE_NONE || desired->contains(frontend)) continue;
     CC_RETURN_IF_ERROR(StageRemoval(frontend, next, staging));
   }
-  const size_t room = ServiceIndex::EntriesOf(maps_.heads.size());
   for (const auto& [frontend, service] : *desired) {
     const auto found = live_.find(frontend);
     if (found != live_.end() && found->second.target != CC_SERVICE_NONE &&
         found->second.options == service)
       continue;
-    if (live_.size() >= room && found == live_.end()) {
+    if (found == live_.end() && live_.size() >= room()) {
       // What nobody wants any more may still be there.
       CC_RETURN_IF_ERROR(grace_->WaitFor(next - 1));
       EraseUnwanted(*desired, next);
     }
     if (absl::Status staged = StageService(service, next, staging);
         !staged.ok()) {
-      return Annotate(staged, Subject(service));
+      return Annotate(staged, absl::StrCat("service ", service.ToString()));
     }
   }
   staging.OnPublished([this, desired] { current_ = desired; });
@@ -79,16 +73,16 @@ absl::Status ServiceWriter::Stage(
 }
 
 void ServiceWriter::EraseUnwanted(const ServiceTable& desired, uint32_t next) {
-  for (auto it = live_.begin(); it != live_.end();) {
-    const Live& live = it->second;
-    if (live.target != CC_SERVICE_NONE || !grace_->IsOver(live.since) ||
-        desired.contains(it->first)) {
+  for (auto it = unwanted_.begin(); it != unwanted_.end();) {
+    const Live& live = live_.at(*it);
+    if (!grace_->IsOver(live.since) || desired.contains(*it)) {
       ++it;
       continue;
     }
     index_.Unlink(live.index);
     entries_.Retire(live.index, 1, next);
-    it = live_.erase(it);
+    live_.erase(*it);
+    it = unwanted_.erase(it);
   }
 }
 
@@ -115,6 +109,7 @@ absl::Status ServiceWriter::StageService(const ServiceOptions& service,
   if (found == live_.end()) {
     CC_ASSIGN_OR_RETURN(Live fresh, NewEntry(service.frontend, next));
     found = live_.emplace(service.frontend, std::move(fresh)).first;
+    unwanted_.insert(service.frontend);  // until it is published
   }
   Live after = found->second;
   const Range old_lines = after.lines;
@@ -138,10 +133,9 @@ absl::Status ServiceWriter::StageService(const ServiceOptions& service,
 // one that nobody wants.
 absl::StatusOr<ServiceWriter::Live> ServiceWriter::NewEntry(
     const Frontend& frontend, uint32_t next) {
-  const size_t room = ServiceIndex::EntriesOf(maps_.heads.size());
-  if (live_.size() >= room) {
+  if (live_.size() >= room()) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("map cc_frontends is full: ", live_.size(), " of ", room,
+        absl::StrCat("map cc_frontends is full: ", live_.size(), " of ", room(),
                      " services in use"));
   }
   CC_ASSIGN_OR_RETURN(const uint32_t index, entries_.Take(1, *grace_));
@@ -284,6 +278,11 @@ absl::Status ServiceWriter::Switch(Live after, uint64_t target, uint32_t next,
   after.target = target;
   const Frontend frontend = ServiceChains::KeyOf(service);
   staging.OnPublished([this, frontend, after = std::move(after)]() mutable {
+    if (after.target == CC_SERVICE_NONE) {
+      unwanted_.insert(frontend);
+    } else {
+      unwanted_.erase(frontend);
+    }
     live_[frontend] = std::move(after);
   });
   return absl::OkStatus();

@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -34,7 +35,8 @@ class ServiceWriter {
                 double tick_seconds);
 
   // Prepares `desired` to be true from epoch `next` on. On an error the caller
-  // undoes `staging`. O(1) if `desired` is what is true now.
+  // undoes `staging`. If `desired` is what is true now, O(those on their way
+  // out).
   absl::Status Stage(const std::shared_ptr<const ServiceTable>& desired,
                      uint32_t next, Staging& staging);
 
@@ -73,6 +75,7 @@ class ServiceWriter {
   // Makes `target` true from `next` on, and `after` what is known of it then.
   absl::Status Switch(Live after, uint64_t target, uint32_t next,
                       Staging& staging);
+  size_t room() const { return ServiceIndex::EntriesOf(maps_.heads.size()); }
   void EraseUnwanted(const ServiceTable& desired, uint32_t next);
 
   ServiceMaps maps_;
@@ -83,6 +86,7 @@ class ServiceWriter {
   uint32_t born_;  // of the next backend
   std::shared_ptr<const ServiceTable> current_;
   std::map<Frontend, Live> live_;
+  std::set<Frontend> unwanted_;  // of live_, those that stand for nothing
 };
 
 }  // namespace ciliumcore::internal

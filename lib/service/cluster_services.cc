@@ -131,12 +131,12 @@ absl::StatusOr<ClusterServices> ServicesOf(
         const auto [owner, is_new] = owners.emplace(options_of.frontend, name);
         if (!is_new) {
           return absl::InvalidArgumentError(absl::StrCat(
-              "service ", name, " ", options_of.frontend.ToString(),
+              "service ", options_of.ToString(),
               ": its frontend is also that of service ", owner->second));
         }
         if (options_of.backends.empty()) {
           out.notes.push_back(absl::StrCat(
-              "service ", name, " ", options_of.frontend.ToString(), ": ",
+              "service ", options_of.ToString(), ": ",
               !service.selector.has_value() ? "it has no selector"
               : pods.empty()                ? "it selects no pod"
               : !port.target_name.empty()

@@ -17,8 +17,7 @@ std::string Text(const IpAddress& address, uint16_t port) {
 
 absl::Status Invalid(const ServiceOptions& service, absl::string_view what) {
   return absl::InvalidArgumentError(
-      absl::StrCat("service ", service.name, service.name.empty() ? "" : " ",
-                   service.frontend.ToString(), ": ", what));
+      absl::StrCat("service ", service.ToString(), ": ", what));
 }
 
 }  // namespace
@@ -26,6 +25,10 @@ absl::Status Invalid(const ServiceOptions& service, absl::string_view what) {
 std::string Frontend::ToString() const {
   return absl::StrCat(Text(address, port.port), "/",
                       ProtocolName(port.protocol));
+}
+
+std::string ServiceOptions::ToString() const {
+  return absl::StrCat(name, name.empty() ? "" : " ", frontend.ToString());
 }
 
 absl::Status ValidateService(const ServiceOptions& service) {

@@ -56,6 +56,9 @@ struct ServiceOptions {
   // How long after its last connection a client is remembered.
   absl::Duration affinity_timeout = absl::Hours(3);
 
+  // "shop/cart:http 10.96.0.10:80/TCP", for errors.
+  std::string ToString() const;
+
   friend bool operator==(const ServiceOptions&,
                          const ServiceOptions&) = default;
 };
