@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// connect() of a UDP socket to a service: beside a program that does nothing, and
-// beside one that makes a single lookup in a hash of as many entries. And how long
-// services take to become true.
+// connect() of a UDP socket to a service: beside a program that does nothing,
+// and beside one that makes a single lookup in a hash of as many entries. And
+// how long services take to become true.
 
 #include <arpa/inet.h>
 #include <benchmark/benchmark.h>
@@ -63,7 +63,8 @@ class Services {
                         .port = {.protocol = Protocol::kUdp, .port = kPort}}});
       for (uint32_t backend = 0; backend < 3; ++backend) {
         services_.back().backends.push_back(
-            {.address = IpAddress::FromV4(kFirstBackend + i % 4096 * 4 + backend),
+            {.address =
+                 IpAddress::FromV4(kFirstBackend + i % 4096 * 4 + backend),
              .port = kPort});
       }
       Put(bpf_map__fd(skeleton_->maps.bench_frontends),
@@ -97,14 +98,14 @@ class Services {
 
   // Makes the services true; in how many seconds.
   double Upsert() {
-    absl::StatusOr<Datapath> opened = Datapath::Open(
-        {.name = "bench",
-         .cgroup = cgroup_.path(),
-         .capacity = {.connections = 4096,
-                      .addresses = 1024,
-                      .prefixes = 1024,
-                      .services = 131072,
-                      .backends = 4 * kMostServices}});
+    absl::StatusOr<Datapath> opened =
+        Datapath::Open({.name = "bench",
+                        .cgroup = cgroup_.path(),
+                        .capacity = {.connections = 4096,
+                                     .addresses = 1024,
+                                     .prefixes = 1024,
+                                     .services = 131072,
+                                     .backends = 4 * kMostServices}});
     Require(opened.ok(), opened.status().ToString());
     datapath_.emplace(*std::move(opened));
     Transaction change = datapath_->Begin();
@@ -121,8 +122,7 @@ class Services {
 
  private:
   static Cgroup NewCgroup() {
-    absl::StatusOr<Cgroup> cgroup =
-        Cgroup::Create(absl::StrCat("ciliumcore-bench-", getpid()));
+    absl::StatusOr<Cgroup> cgroup = Cgroup::Create("ciliumcore-bench");
     Require(cgroup.ok(), cgroup.status().ToString());
     return *std::move(cgroup);
   }
@@ -135,8 +135,9 @@ class Services {
     const auto start = std::chrono::steady_clock::now();
     for (uint32_t i = 0; i < kConnects; ++i) {
       const uint32_t service = order_[next_++ % order_.size()];
-      to.sin_addr.s_addr = htonl(to_backends ? kFirstBackend + service % 4096 * 4
-                                             : kFirstService + service);
+      to.sin_addr.s_addr =
+          htonl(to_backends ? kFirstBackend + service % 4096 * 4
+                            : kFirstService + service);
       Require(::connect(socket_.get(), reinterpret_cast<sockaddr*>(&to),
                         sizeof(to)) == 0,
               "connecting");
@@ -159,10 +160,10 @@ void BM_Connect(benchmark::State& state) {
   const int lookup = bpf_program__fd(services.skeleton().progs.bench_lookup);
   // What connects to services cannot be had at the same time as what does not.
   Turns without;
-  const std::vector<double> least = without.LeastOfEach(
-      {[&] { return services.ConnectWith(-1); },
-       [&] { return services.ConnectWith(empty); },
-       [&] { return services.ConnectWith(lookup); }});
+  const std::vector<double> least =
+      without.LeastOfEach({[&] { return services.ConnectWith(-1); },
+                           [&] { return services.ConnectWith(empty); },
+                           [&] { return services.ConnectWith(lookup); }});
   const double upsert = services.Upsert();
   Turns with;
   const double ours =

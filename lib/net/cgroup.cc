@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ciliumcore/net/cgroup.h"
 
-#include <sys/mount.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <fstream>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 
 namespace ciliumcore {
 namespace {
@@ -26,6 +31,25 @@ std::string MountedHierarchy() {
     if (words.size() > 2 && words[2] == "cgroup2") return words[1];
   }
   return "";
+}
+
+// A mount of it that nobody else sees, and that ends with its descriptor.
+absl::StatusOr<UniqueFd> MountForUs() {
+  const UniqueFd context(
+      static_cast<int>(syscall(SYS_fsopen, "cgroup2", FSOPEN_CLOEXEC)));
+  if (context.get() < 0 && (errno == ENODEV || errno == ENOSYS)) {
+    return absl::UnimplementedError("the kernel has no cgroups of version 2");
+  }
+  UniqueFd mount;
+  if (context.get() >= 0 &&
+      syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr,
+              nullptr, 0) == 0) {
+    mount = UniqueFd(static_cast<int>(
+        syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, 0)));
+  }
+  if (mount.get() < 0)
+    return absl::ErrnoToStatus(errno, "mounting cgroups of version 2");
+  return mount;
 }
 
 // The process's own cgroup in it, from "0::/path".
@@ -46,54 +70,53 @@ absl::Status MoveTo(const std::string& cgroup) {
                              absl::StrCat("moving into cgroup ", cgroup));
 }
 
-void Unmount(const std::string& directory) {
-  if (directory.empty()) return;
-  umount2(directory.c_str(), MNT_DETACH);
-  rmdir(directory.c_str());
+// Removes what processes that were killed left in `home`: empty cgroups
+// "<prefix>-<pid>".
+void Sweep(const std::string& home, const std::string& prefix) {
+  DIR* directory = opendir(home.c_str());
+  if (directory == nullptr) return;
+  while (const dirent* entry = readdir(directory)) {
+    absl::string_view pid = entry->d_name;
+    int number = 0;
+    if (absl::ConsumePrefix(&pid, prefix + "-") &&
+        absl::SimpleAtoi(pid, &number) && kill(number, 0) != 0 &&
+        errno == ESRCH) {
+      rmdir(absl::StrCat(home, "/", entry->d_name).c_str());
+    }
+  }
+  closedir(directory);
 }
 
 }  // namespace
 
-absl::StatusOr<Cgroup> Cgroup::Create(const std::string& name) {
+absl::StatusOr<Cgroup> Cgroup::Create(const std::string& prefix) {
   std::string root = MountedHierarchy();
-  std::string mounted;
+  UniqueFd mount;
   if (root.empty()) {
-    char directory[] = "/tmp/ciliumcore-cgroup-XXXXXX";
-    if (mkdtemp(directory) == nullptr)
-      return absl::ErrnoToStatus(errno, "a directory for cgroups");
-    if (mount("none", directory, "cgroup2", 0, nullptr) != 0) {
-      const int error = errno;
-      rmdir(directory);
-      if (error == ENODEV) {
-        return absl::UnimplementedError(
-            "the kernel has no cgroups of version 2");
-      }
-      return absl::ErrnoToStatus(error, "mounting cgroups of version 2");
-    }
-    root = mounted = directory;
+    absl::StatusOr<UniqueFd> ours = MountForUs();
+    if (!ours.ok()) return ours.status();
+    mount = *std::move(ours);
+    root = absl::StrCat("/proc/self/fd/", mount.get());
   }
   std::string home = root + OwnCgroup();
   while (home.size() > 1 && home.back() == '/') home.pop_back();
-  std::string path = absl::StrCat(home, "/", name);
-  if (mkdir(path.c_str(), 0755) != 0) {
-    const absl::Status failed =
-        absl::ErrnoToStatus(errno, absl::StrCat("cgroup ", path));
-    Unmount(mounted);
-    return failed;
-  }
-  return Cgroup(std::move(home), std::move(path), std::move(mounted));
+  Sweep(home, prefix);
+  std::string path = absl::StrCat(home, "/", prefix, "-", getpid());
+  if (mkdir(path.c_str(), 0755) != 0)
+    return absl::ErrnoToStatus(errno, absl::StrCat("cgroup ", path));
+  return Cgroup(std::move(home), std::move(path), std::move(mount));
 }
 
 Cgroup::Cgroup(Cgroup&& other) noexcept
     : home_(std::move(other.home_)),
       path_(std::exchange(other.path_, "")),
-      mounted_(std::exchange(other.mounted_, "")),
+      mount_(std::move(other.mount_)),
       entered_(std::exchange(other.entered_, false)) {}
 
 Cgroup& Cgroup::operator=(Cgroup&& other) noexcept {
   std::swap(home_, other.home_);
   std::swap(path_, other.path_);
-  std::swap(mounted_, other.mounted_);
+  std::swap(mount_, other.mount_);
   std::swap(entered_, other.entered_);
   return *this;
 }
@@ -102,7 +125,6 @@ Cgroup::~Cgroup() {
   if (path_.empty()) return;
   if (entered_) Leave().IgnoreError();
   rmdir(path_.c_str());
-  Unmount(mounted_);
 }
 
 absl::Status Cgroup::Enter() {

@@ -95,8 +95,7 @@ absl::Status RunningLab::PrepareServices() {
   services_ = std::move(services->services);
   notes_.insert(notes_.end(), services->notes.begin(), services->notes.end());
   if (services_.empty()) return absl::OkStatus();
-  absl::StatusOr<Cgroup> cgroup =
-      Cgroup::Create(absl::StrCat("ciliumcore-lab-", getpid()));
+  absl::StatusOr<Cgroup> cgroup = Cgroup::Create("ciliumcore-lab");
   absl::Status entered = cgroup.status();
   if (cgroup.ok()) {
     cgroup_.emplace(*std::move(cgroup));

@@ -6,9 +6,11 @@
 #define CILIUMCORE_NET_CGROUP_H_
 
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "ciliumcore/base/unique_fd.h"
 
 namespace ciliumcore {
 
@@ -17,15 +19,17 @@ namespace ciliumcore {
 // root, or a cgroup that was delegated.
 class Cgroup {
  public:
-  // A new cgroup `name`. Where nobody mounted the hierarchy, it is mounted on a
-  // directory of its own for as long. Unimplemented if the kernel has none;
-  // AlreadyExists, PermissionDenied.
-  static absl::StatusOr<Cgroup> Create(const std::string& name);
+  // A new cgroup "<prefix>-<pid>"; empty ones of that prefix whose process was
+  // killed are removed. Where nobody mounted the hierarchy, it is mounted for
+  // this object alone, out of everybody's sight. Unimplemented if the kernel
+  // has none; AlreadyExists, PermissionDenied.
+  static absl::StatusOr<Cgroup> Create(const std::string& prefix);
 
   Cgroup(Cgroup&& other) noexcept;
   Cgroup& operator=(Cgroup&& other) noexcept;
   ~Cgroup();
 
+  // Good in this process only, where the mount is its own.
   const std::string& path() const { return path_; }
 
   // Moves the calling process, with all its threads, in or back. Sockets belong
@@ -34,13 +38,13 @@ class Cgroup {
   absl::Status Leave();
 
  private:
-  Cgroup(std::string home, std::string path, std::string mounted)
+  Cgroup(std::string home, std::string path, UniqueFd mount)
       : home_(std::move(home)),
         path_(std::move(path)),
-        mounted_(std::move(mounted)) {}
+        mount_(std::move(mount)) {}
 
   std::string home_, path_;
-  std::string mounted_;  // where we mounted the hierarchy; empty: others did
+  UniqueFd mount_;  // of the hierarchy, if others did not mount it
   bool entered_ = false;
 };
 
