@@ -99,7 +99,10 @@ TEST_P(EndpointTest, AuditsOnlyPolicy) {
   options_.config.audit_only = 1;
   Restart();
   const std::string forged = Syn(db_, web_);
-  ExpectDropped(Send(web_, forged), forged, CC_REASON_INVALID_SOURCE_IP);
+  const ProgramOutput output = Send(web_, forged);
+  ExpectDropped(output, forged, CC_REASON_INVALID_SOURCE_IP);
+  ASSERT_EQ(output.events.size(), 1u);
+  EXPECT_EQ(output.events[0].audited, 0) << "it was dropped";
 }
 
 // --- Where a packet goes ----------------------------------------------------

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -90,16 +91,20 @@ class ServiceWriterTest : public ::testing::Test {
     Publish();
   }
 
-  // Makes `services` true; on an error nothing.
-  absl::Status Set(const std::vector<ServiceOptions>& services,
-                   bool fails_late = false) {
+  // Makes `services` true; on an error nothing. `before` runs when all is
+  // prepared and nothing published; what it returns may still fail the change.
+  absl::Status Set(
+      const std::vector<ServiceOptions>& services,
+      const std::function<absl::Status()>& before = [] {
+        return absl::OkStatus();
+      }) {
     auto table = std::make_shared<ServiceTable>();
     for (const ServiceOptions& service : services)
       table->emplace(service.frontend, service);
     Staging staging;
     const uint32_t next = state_[0].epoch + 1;
     absl::Status staged = writer_->Stage(table, next, staging);
-    if (staged.ok() && fails_late) staged = absl::AbortedError("late");
+    if (staged.ok()) staged = before();
     if (!staged.ok()) {
       staging.Undo();
       return staged;
@@ -150,7 +155,7 @@ class ServiceWriterTest : public ::testing::Test {
 TEST_F(ServiceWriterTest, TranslatesThereAndBack) {
   ServiceOptions v6 = Service(2, {});
   v6.frontend.address = Ip("fd00:96::2");
-  v6.backends = {{.address = Ip("fd00::7"), .port = 7}};
+  v6.backends = {{.address = Ip("fd00:1:2:3:4:5:6:7"), .port = 7}};
   ASSERT_TRUE(Set({Service(1, {3}), v6}).ok());
   Socket socket;
   socket.Ask(Ip("10.96.0.1"), 80);
@@ -167,13 +172,69 @@ TEST_F(ServiceWriterTest, TranslatesThereAndBack) {
   ASSERT_EQ(cc_getpeername6(&socket.call), 1);
   EXPECT_EQ(socket.V6(), (Backend{.address = Ip("fd00:96::2"), .port = 80}));
   // Of the backend of another port it knows nothing.
-  socket.Ask(Ip("fd00::7"), 8);
+  socket.Ask(Ip("fd00:1:2:3:4:5:6:7"), 8);
   ASSERT_EQ(cc_recvmsg6(&socket.call), 1);
-  EXPECT_EQ(socket.V6(), (Backend{.address = Ip("fd00::7"), .port = 8}));
+  EXPECT_EQ(socket.V6(),
+            (Backend{.address = Ip("fd00:1:2:3:4:5:6:7"), .port = 8}));
+  // A frontend is one of its port and protocol.
+  Socket other(IPPROTO_UDP);
+  other.Ask(Ip("10.96.0.1"), 80);
+  ASSERT_EQ(cc_connect4(&other.call), 1);
+  EXPECT_EQ(other.V4().address, Ip("10.96.0.1"));
+  other.call.protocol = IPPROTO_TCP;
+  other.Ask(Ip("10.96.0.1"), 81);
+  ASSERT_EQ(cc_connect4(&other.call), 1);
+  EXPECT_EQ(other.V4().address, Ip("10.96.0.1"));
   Socket stranger;
   stranger.Ask(Ip("10.0.0.3"), 8080);
   ASSERT_EQ(cc_recvmsg4(&stranger.call), 1);
   EXPECT_EQ(stranger.V4(), Of(3));
+}
+
+TEST_F(ServiceWriterTest, TellsFrontendsOfOneChainApart) {
+  constexpr uint32_t kHeads = kSizes.heads * CC_SERVICE_HEADS;
+  const auto head_of = [&](const Frontend& frontend) {
+    return ServiceChains::Hash(frontend, state_[0].addr_seed) % kHeads;
+  };
+  // Alike in all but one thing, and of one head: the first three are services.
+  std::vector<Frontend> chain = {Service(1, {}).frontend};
+  const auto add = [&](auto change) {
+    Frontend next = chain.front();
+    do change(next);
+    while (head_of(next) != head_of(chain.front()));
+    chain.push_back(next);
+  };
+  uint32_t number = 0x0a600100;
+  const auto other_address = [&](Frontend& frontend) {
+    frontend.address = IpAddress::FromV4(++number);
+  };
+  add(other_address);
+  add(other_address);
+  add(other_address);
+  add([](Frontend& frontend) { ++frontend.port.port; });
+  std::vector<ServiceOptions> services;
+  for (int i = 0; i < 3; ++i) {
+    services.push_back(Service(1, {10 + i}));
+    services.back().frontend = chain[i];
+  }
+  ASSERT_TRUE(Set(services).ok());
+  for (int i = 0; i < 5; ++i) {
+    const Backend expected = i < 3 ? Of(10 + i)
+                                   : Backend{.address = chain[i].address,
+                                             .port = chain[i].port.port};
+    EXPECT_EQ(*Connect(chain[i]), expected) << i;
+  }
+  // And by the protocol alone.
+  Frontend tcp = chain[0], udp;
+  do {
+    other_address(tcp);
+    udp = tcp;
+    udp.port.protocol = Protocol::kUdp;
+  } while (head_of(tcp) != head_of(udp));
+  services[0].frontend = tcp;
+  ASSERT_TRUE(Set({services[0]}).ok());
+  EXPECT_EQ(*Connect(tcp), Of(10));
+  EXPECT_EQ(Connect(udp)->address, udp.address);
 }
 
 TEST_F(ServiceWriterTest, AnUnconnectedSocketGoesOnUntilItsBackendIsGone) {
@@ -274,11 +335,16 @@ TEST_F(ServiceWriterTest, AClientIsRememberedForItsTime) {
 TEST_F(ServiceWriterTest,
        NothingOfAChangeShowsBeforeItsEpochOrAfterItsUndoing) {
   ASSERT_TRUE(Set({Service(1, {1}), Service(2, {2})}).ok());
-  ASSERT_FALSE(
-      Set({Service(1, {3, 4}), Service(3, {5})}, /*fails_late=*/true).ok());
-  EXPECT_EQ(*Connect(Service(1, {}).frontend), Of(1));
-  EXPECT_EQ(*Connect(Service(2, {}).frontend), Of(2));
-  EXPECT_EQ(Connect(Service(3, {}).frontend)->address, Ip("10.96.0.3"));
+  const auto expect_the_old = [&] {
+    EXPECT_EQ(*Connect(Service(1, {}).frontend), Of(1));
+    EXPECT_EQ(*Connect(Service(2, {}).frontend), Of(2));
+    EXPECT_EQ(Connect(Service(3, {}).frontend)->address, Ip("10.96.0.3"));
+  };
+  ASSERT_FALSE(Set({Service(1, {3, 4}), Service(3, {5})}, [&] {
+                 expect_the_old();
+                 return absl::AbortedError("late");
+               }).ok());
+  expect_the_old();
   ASSERT_TRUE(Set({Service(1, {3}), Service(3, {5})}).ok());
   EXPECT_EQ(*Connect(Service(1, {}).frontend), Of(3));
   EXPECT_EQ(Connect(Service(2, {}).frontend)->address, Ip("10.96.0.2"));
@@ -326,7 +392,9 @@ TEST_F(ServiceWriterTest, HoldsThroughRandomChanges) {
     std::vector<ServiceOptions> services;
     for (const auto& [number, backends] : next)
       services.push_back(Service(number, backends));
-    const absl::Status done = Set(services, random() % 8 == 0);
+    const absl::Status done = Set(services, [&] {
+      return random() % 8 == 0 ? absl::AbortedError("late") : absl::OkStatus();
+    });
     if (done.ok()) {
       now = next;
     } else {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Breaks the code in known ways, one at a time, and demands that a test fails.
 
-Each mutant of programs.py and compiler.py is compiled alone and linked with the
+Each mutant of programs.py, sockets.py and compiler.py is compiled alone and linked with the
 native tests in place of the original. Prints `mutant | killed by`; fails if one
 survives, does not compile, or has lost its place in the source, and if the tests
 fail without a mutant too.
@@ -29,7 +29,10 @@ sys.path.insert(0, os.path.join(ROOT, "tests/mutants"))
 
 from compiler import COMPILER  # noqa: E402
 from programs import PROGRAMS  # noqa: E402
+from sockets import SOCKETS  # noqa: E402
 
+# The program file that holds a group's mutants, through its headers.
+UNITS = {"programs": "bpf/endpoint.bpf.c", "sockets": "bpf/sock.bpf.c"}
 TIMEOUT = 120  # seconds for the tests of one mutant
 # The tests that are to fail are not those whose result this program's caller reads.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "XML_OUTPUT_FILE"}
@@ -40,7 +43,7 @@ Outcome = collections.namedtuple("Outcome", "killed_by problem")
 
 
 def mutants():
-    for group, entries in (("programs", PROGRAMS), ("compiler", COMPILER)):
+    for group, entries in (("programs", PROGRAMS), ("sockets", SOCKETS), ("compiler", COMPILER)):
         for entry in entries:
             yield Mutant(group, *entry)
 
@@ -65,16 +68,16 @@ def compile_command(mutant, tree, to):
     """Compiles the one unit that holds the mutant. Its tree comes first."""
     includes = ["-I", tree, "-I", os.path.join(tree, "include"),
                 "-I", ROOT, "-I", os.path.join(ROOT, "include")]
-    if mutant.group == "programs":
+    if mutant.group in UNITS:
         return ["gcc", "-std=gnu11", "-O1", "-w", "-fno-strict-aliasing", "-DCC_NATIVE",
-                *includes, "-c", os.path.join(tree, "bpf/endpoint.bpf.c"), "-o", to]
+                *includes, "-c", os.path.join(tree, UNITS[mutant.group]), "-o", to]
     return ["g++", "-std=c++20", "-O0", "-w", *includes, "-c", os.path.join(tree, mutant.file),
             "-o", to]
 
 
 def mutate(mutant, tree):
     """Copies what the mutant's unit includes by its own directory, and breaks it."""
-    top = "bpf" if mutant.group == "programs" else os.path.dirname(mutant.file)
+    top = "bpf" if mutant.group in UNITS else os.path.dirname(mutant.file)
     shutil.copytree(os.path.join(ROOT, top), os.path.join(tree, top))
     path = os.path.join(tree, mutant.file)
     with open(path, encoding="utf-8") as file:
@@ -121,6 +124,7 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--programs", nargs="+", default=[])
+    parser.add_argument("--sockets", nargs="+", default=[])
     parser.add_argument("--compiler", nargs="+", default=[])
     args = parser.parse_args()
 

@@ -1,0 +1,23 @@
+"""Runs a lab and probes it, for tests that say by hand what should arrive."""
+
+import json
+import os
+import subprocess
+import sys
+
+
+def probe(ccore, manifest):
+    """The probes of `ccore lab run --probe`, all of which agree with the compiler,
+    and its notes, whole lines. Ends the test, as skipped, without root."""
+    if os.geteuid() != 0:
+        assert os.environ.get("CI") != "true", "the lab needs root"
+        print("skipped: the lab needs root")
+        sys.exit(0)
+    done = subprocess.run([ccore, "lab", "run", "-f", manifest, "--probe", "-o", "json"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
+    notes = done.stderr.decode()
+    print(notes)
+    assert done.returncode == 0, (done.returncode, done.stdout.decode()[-2000:])
+    result = json.loads(done.stdout)
+    assert result["disagree"] == 0, result["disagree"]
+    return result["probes"], notes.splitlines()
