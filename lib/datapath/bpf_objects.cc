@@ -12,8 +12,7 @@
 
 namespace ciliumcore::internal {
 
-absl::StatusOr<UniqueFd> CopyMapFd(const bpf_object* object,
-                                   const char* name) {
+absl::StatusOr<UniqueFd> CopyMapFd(const bpf_object* object, const char* name) {
   const int fd = bpf_object__find_map_fd_by_name(object, name);
   if (fd < 0) {
     return absl::InternalError(

@@ -29,9 +29,7 @@ std::string OwnCgroup() {
   return "none";
 }
 
-bool Exists(const std::string& path) {
-  return access(path.c_str(), F_OK) == 0;
-}
+bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
 // Cgroups want the privilege that bpf(2) wants.
 class CgroupTest : public ::testing::Test {
@@ -65,8 +63,8 @@ TEST_F(CgroupTest, HasTheProcessWhileItIsEntered) {
 TEST_F(CgroupTest, IsThereOnce) {
   const absl::StatusOr<Cgroup> first = Cgroup::Create("ciliumcore-cgroup-test");
   ASSERT_TRUE(first.ok()) << first.status();
-  EXPECT_TRUE(absl::IsAlreadyExists(
-      Cgroup::Create("ciliumcore-cgroup-test").status()));
+  EXPECT_TRUE(
+      absl::IsAlreadyExists(Cgroup::Create("ciliumcore-cgroup-test").status()));
 }
 
 TEST_F(CgroupTest, SweepsWhatKilledProcessesLeft) {

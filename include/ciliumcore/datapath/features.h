@@ -38,9 +38,9 @@ struct KernelVersion {
 
 struct KernelFeatureInfo {
   KernelFeature feature;
-  absl::string_view name;     // the field's: "bpf_redirect_peer"
-  KernelVersion since;        // upstream; distributions may have it earlier
   bool is_required = false;   // Datapath::Open fails without
+  KernelVersion since;        // upstream; distributions may have it earlier
+  absl::string_view name;     // the field's: "bpf_redirect_peer"
   absl::string_view purpose;  // what the datapath does with it
   absl::string_view without;  // what it does instead; empty if it is required
 };
