@@ -16,6 +16,7 @@
 #include "absl/types/span.h"
 #include "ciliumcore/abi/state.h"
 #include "ciliumcore/maps/mapped_array.h"
+#include "lib/datapath/adoption_internal.h"
 
 namespace ciliumcore::internal {
 
@@ -62,7 +63,8 @@ class ChainIndex {
   // `state` has the seed. The number of lines is a power of two.
   ChainIndex(cc_state* state, absl::Span<Line> lines, absl::Span<Entry> entries)
       : state_(state), lines_(lines), entries_(entries) {
-    Chains::Mask(*state) = static_cast<uint32_t>(lines.size() - 1);
+    const auto mask = static_cast<uint32_t>(lines.size() - 1);
+    if (Chains::Mask(*state) != mask) Chains::Mask(*state) = mask;
   }
 
   uint32_t Find(const Key& key) const {
@@ -92,6 +94,29 @@ class ChainIndex {
     uint32_t* link = &HeadOf(Chains::KeyOf(entries_[at]));
     while (*link != at) link = &entries_[*link].next;
     StoreRelease(link, uint32_t{entries_[at].next});
+  }
+
+  // Calls `visit` with the index of every entry. DataLoss if the chains are not
+  // such as Link makes.
+  template <typename Visit>
+  absl::Status ForEach(Visit visit) const {
+    for (uint32_t line = 0; line < lines_.size(); ++line) {
+      for (int i = 0; i < Chains::kHeads; ++i) {
+        const uint32_t& head = Chains::Head(lines_[line], i);
+        int length = 0;
+        for (uint32_t at = head; at != 0; at = entries_[at].next) {
+          if (at >= entries_.size() || ++length > Chains::kLongest ||
+              &HeadIn(*state_, lines_, Chains::KeyOf(entries_[at])) != &head) {
+            return DamagedEntry(Chains::kMap, line, "chain ", i,
+                                ": expected at most ", Chains::kLongest,
+                                " entries of its hash, found entry ", at,
+                                " in place ", length);
+          }
+          if (absl::Status visited = visit(at); !visited.ok()) return visited;
+        }
+      }
+    }
+    return absl::OkStatus();
   }
 
  private:

@@ -144,6 +144,10 @@ Datapath& Datapath::operator=(Datapath&&) noexcept = default;
 Datapath::~Datapath() = default;
 
 Transaction Datapath::Begin() { return Transaction(state_); }
+absl::StatusOr<std::vector<IdentityRef>> Datapath::RecoverIdentities(
+    IdentityAllocator& allocator) const {
+  return state_->RecoverIdentities(allocator);
+}
 uint32_t Datapath::generation() const { return state_->generation(); }
 std::shared_ptr<const CompiledPolicy> Datapath::policy() const {
   return state_->policy();

@@ -13,6 +13,7 @@
 #include "ciliumcore/net/netlink.h"
 #include "lib/base/status_macros_internal.h"
 #include "lib/datapath/config_internal.h"
+#include "lib/datapath/inheritance_internal.h"
 #include "lib/datapath/map_walk_internal.h"
 
 namespace ciliumcore::internal {
@@ -45,46 +46,80 @@ absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
                                        ? NetNs::Current()
                                        : NetNs::Open(options.netns));
   std::unique_ptr<Pins> pins;
-  uint32_t epoch = 1;
+  Inheritance inheritance;
   if (options.lifetime == Lifetime::kPinned) {
     CC_ASSIGN_OR_RETURN(pins, Pins::Open(options.bpffs, options.name));
-    // Records of an earlier process must look old to us, and ours to it.
-    const auto before =
-        MappedArray<cc_state>::OpenPinned(pins->MapPath("cc_state"));
-    if (before.ok()) epoch = LoadAcquire(&(*before)[0].epoch) + 2;
+    absl::StatusOr<Inheritance> found = FindInheritance(options, *pins);
+    if (!found.ok()) {
+      return Annotate(found.status(),
+                      absl::StrCat("instance ", options.name,
+                                   ": what is pinned is not to be trusted"));
+    }
+    inheritance = *std::move(found);
   }
-  CC_ASSIGN_OR_RETURN(auto programs, ProgramSet::Load(options, pins.get()));
-  CC_ASSIGN_OR_RETURN(PublishedMaps maps,
-                      PublishedMaps::Adopt([&](const char* name) {
-                        return programs->MapFd(name);
-                      }));
-  maps.state[0].addr_seed = absl::Uniform<uint32_t>(absl::BitGen());
+  const Reuse reuse = inheritance.reuse;
+  CC_ASSIGN_OR_RETURN(auto programs,
+                      ProgramSet::Load(options, pins.get(), reuse));
+  const auto map_fd = [&](const char* name) {
+    return programs->object().MapFd(name);
+  };
+  CC_ASSIGN_OR_RETURN(PublishedMaps maps, PublishedMaps::Adopt(map_fd));
+  if (!inheritance.journal.has_value())
+    maps.state[0].addr_seed = absl::Uniform<uint32_t>(absl::BitGen());
   std::unique_ptr<SockPrograms> sock_programs;
   std::optional<ServiceMaps> service_maps;
   if (!options.cgroup.empty()) {
-    CC_ASSIGN_OR_RETURN(sock_programs,
-                        SockPrograms::Load(options, *programs, pins.get()));
+    CC_ASSIGN_OR_RETURN(sock_programs, SockPrograms::Load(options, *programs,
+                                                          pins.get(), reuse));
     CC_ASSIGN_OR_RETURN(service_maps, ServiceMaps::Adopt([&](const char* name) {
-                          return sock_programs->MapFd(name);
+                          return sock_programs->object().MapFd(name);
                         }));
   }
   CC_ASSIGN_OR_RETURN(Barrier barrier, KernelBarrier());
-  CC_ASSIGN_OR_RETURN(UniqueFd events_fd, programs->MapFd("cc_events"));
+  CC_ASSIGN_OR_RETURN(UniqueFd events_fd, map_fd("cc_events"));
   CC_ASSIGN_OR_RETURN(RingBuffer events,
                       RingBuffer::Adopt(std::move(events_fd)));
-  CC_ASSIGN_OR_RETURN(UniqueFd counters_fd, programs->MapFd("cc_metrics"));
+  CC_ASSIGN_OR_RETURN(UniqueFd counters_fd, map_fd("cc_metrics"));
   CC_ASSIGN_OR_RETURN(Counters counters,
                       Counters::Adopt(std::move(counters_fd)));
-  CC_ASSIGN_OR_RETURN(UniqueFd lost_fd, programs->MapFd("cc_events_lost"));
+  CC_ASSIGN_OR_RETURN(UniqueFd lost_fd, map_fd("cc_events_lost"));
   CC_ASSIGN_OR_RETURN(LostCounters lost,
                       LostCounters::Adopt(std::move(lost_fd)));
   std::shared_ptr<DatapathState> state(new DatapathState(
       options, std::move(netns), std::move(pins), std::move(programs),
-      std::move(sock_programs), std::move(maps), std::move(barrier), epoch,
-      std::move(events), std::move(counters), std::move(lost)));
+      std::move(sock_programs), std::move(maps), std::move(barrier),
+      inheritance.epoch, std::move(events), std::move(counters),
+      std::move(lost)));
   if (service_maps.has_value())
     state->publisher_.AddServices(*std::move(service_maps), TickSeconds());
+  if (inheritance.journal.has_value()) {
+    absl::Status adopted = state->Adopt(*std::move(inheritance.journal));
+    if (!adopted.ok()) {
+      return Annotate(adopted,
+                      absl::StrCat("instance ", options.name,
+                                   ": what is pinned is not to be trusted"));
+    }
+  } else if (state->pins_ != nullptr) {
+    CC_RETURN_IF_ERROR(state->KeepJournal());
+  }
   return state;
+}
+
+absl::Status DatapathState::KeepJournal() {
+  CC_ASSIGN_OR_RETURN(
+      Journal::Lines lines,
+      Journal::Lines::Create(
+          {.name = "cc_journal",
+           .size = JournalLines(options_.capacity.journal_bytes)}));
+  publisher_.KeepJournal(Journal::Create(std::move(lines)));
+  return absl::OkStatus();
+}
+
+absl::Status DatapathState::Adopt(Journal journal) {
+  build_ = journal.build();
+  CC_ASSIGN_OR_RETURN(const RecoveredNames names, planner_.Recover(journal));
+  CC_ASSIGN_OR_RETURN(found_, publisher_.Adopt(std::move(journal), names));
+  return absl::OkStatus();
 }
 
 absl::Status DatapathState::Remove(const DatapathOptions& options) {
@@ -184,6 +219,7 @@ absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
                       }));
   attachments_.merge(attached);
   DetachGone(plan.intent);
+  DetachFound(plan.intent);
   const absl::Status taken_over = TakeOver();
   links_ = surroundings.links;
   planner_.Published(std::move(plan));
@@ -191,23 +227,43 @@ absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
   return generation;
 }
 
-// Where an earlier process left its programs they judged until now, by its
-// maps: ours are complete, and take over connection by connection.
+// Where an earlier process left its programs they judged until now: ours take
+// over link by link, by maps that are complete. Then what is pinned is made to
+// tell the next process of them.
 absl::Status DatapathState::TakeOver() {
   for (const auto& [interface, attachment] : attachments_) {
     CC_RETURN_IF_ERROR(attachment->TakeOver());
   }
   if (sock_programs_ != nullptr) {
     CC_RETURN_IF_ERROR(sock_programs_->TakeOver());
-  } else if (pins_ != nullptr && !maps_pinned_) {
+  } else if (pins_ != nullptr && build_ == 0) {
     pins_->RemoveSockLinks();
   }
-  if (!maps_pinned_) {
-    CC_RETURN_IF_ERROR(programs_->PinMaps());
+  return pins_ == nullptr ? absl::OkStatus() : PinState();
+}
+
+absl::Status DatapathState::PinState() {
+  const uint64_t build = BuildOf(options_);
+  if (build_ == build) return absl::OkStatus();
+  Journal& journal = *publisher_.journal();
+  if (build_ == 0) {
+    journal.SetBuild(build);
+    CC_RETURN_IF_ERROR(pins_->ReplaceState([&](const std::string& state) {
+      absl::Status done = programs_->object().Pin(state);
+      if (done.ok() && sock_programs_ != nullptr)
+        done = sock_programs_->object().Pin(state);
+      if (done.ok())
+        done = Pins::Put(journal.fd(), Pins::MapPathIn(state, "cc_journal"));
+      return done;
+    }));
+  } else {
+    journal.SetBuild(0);  // whoever dies now leaves programs of two builds
+    CC_RETURN_IF_ERROR(programs_->object().ReplacePrograms(*pins_));
     if (sock_programs_ != nullptr)
-      CC_RETURN_IF_ERROR(sock_programs_->PinMaps());
+      CC_RETURN_IF_ERROR(sock_programs_->object().ReplacePrograms(*pins_));
+    journal.SetBuild(build);
   }
-  maps_pinned_ = true;
+  build_ = build;
   return absl::OkStatus();
 }
 
@@ -237,6 +293,22 @@ void DatapathState::DetachGone(const Intent& next) {
     gone->second->Unpin();
     attachments_.erase(gone);
   }
+}
+
+// Endpoints of an earlier process that this one does not name have ended.
+void DatapathState::DetachFound(const Intent& next) {
+  for (const EndpointWriter::Adopted& found : found_) {
+    if (found.closes || next.endpoints.contains(found.interface)) continue;
+    const absl::Status gone = netns_.Run([&]() -> absl::Status {
+      CC_ASSIGN_OR_RETURN(const auto attachment,
+                          programs_->Attach(found.interface, found.ifindex));
+      attachment->Unpin();
+      return absl::OkStatus();
+    });
+    // Its interface may have gone before it; then the pins say nothing.
+    if (!gone.ok()) pins_->RemoveLinks(found.interface);
+  }
+  found_.clear();
 }
 
 std::optional<Flow> DatapathState::NextFlow(absl::Duration timeout) {
@@ -294,6 +366,13 @@ uint32_t DatapathState::generation() const {
 std::shared_ptr<const CompiledPolicy> DatapathState::policy() const {
   const std::lock_guard lock(mutex_);
   return planner_.policy();
+}
+
+absl::StatusOr<std::vector<IdentityRef>> DatapathState::RecoverIdentities(
+    IdentityAllocator& allocator) const {
+  const std::lock_guard lock(mutex_);
+  if (publisher_.journal() == nullptr) return std::vector<IdentityRef>();
+  return internal::RecoverIdentities(*publisher_.journal(), allocator);
 }
 
 absl::StatusOr<Verdict> DatapathState::PlantFault(const IpAddress& source,

@@ -46,6 +46,8 @@ class DatapathState : public FlowDirectory, public Committer {
   absl::StatusOr<std::vector<Counter>> counters() const;
   uint32_t generation() const;
   std::shared_ptr<const CompiledPolicy> policy() const;
+  absl::StatusOr<std::vector<IdentityRef>> RecoverIdentities(
+      IdentityAllocator& allocator) const;
   absl::StatusOr<Verdict> PlantFault(const IpAddress& source,
                                      const IpAddress& destination,
                                      PortProtocol port);
@@ -64,12 +66,19 @@ class DatapathState : public FlowDirectory, public Committer {
                 Barrier barrier, uint32_t epoch, RingBuffer events,
                 Counters counters, LostCounters lost);
 
+  // Keeps a journal for the process after this one.
+  absl::Status KeepJournal();
+  // Goes on with maps of an earlier process; `journal` is its.
+  absl::Status Adopt(Journal journal);
+
   absl::StatusOr<Surroundings> Resolve(const Intent& intent) const;
   absl::Status AttachNew(
       const Intent& next, const Surroundings& surroundings,
       std::map<std::string, std::unique_ptr<Attachment>>& attached);
   void DetachGone(const Intent& next);
+  void DetachFound(const Intent& next);
   absl::Status TakeOver();
+  absl::Status PinState();
 
   const DatapathOptions options_;
   const NetNs netns_;
@@ -83,7 +92,9 @@ class DatapathState : public FlowDirectory, public Committer {
   std::map<std::string, ResolvedLink> links_;  // of the endpoints
   std::map<std::string, std::unique_ptr<Attachment>>
       attachments_;  // by interface
-  bool maps_pinned_ = false;
+  // Endpoints of an earlier process, until the first commit says which stay.
+  std::vector<EndpointWriter::Adopted> found_;
+  uint64_t build_ = 0;  // as the journal says it; 0: nothing is pinned
 
   RingBuffer events_;
   Counters counters_;

@@ -19,7 +19,10 @@
 #include "ciliumcore/abi/identity.h"
 #include "ciliumcore/base/ip.h"
 #include "ciliumcore/datapath/options.h"
+#include "ciliumcore/identity/allocator.h"
 #include "ciliumcore/identity/reserved.h"
+#include "ciliumcore/policy/peer.h"
+#include "ciliumcore/policy/rule_set.h"
 #include "ciliumcore/policy/verdict_table.h"
 #include "ciliumcore/service/service.h"
 
@@ -37,7 +40,8 @@ struct DesiredEndpoint {
   uint32_t ifindex = 0;
   MacAddress mac = {}, host_mac = {};
   std::optional<IpAddress> v4, v6;
-  uint32_t flags = 0;  // CC_ENDPOINT_*
+  uint32_t flags = 0;   // CC_ENDPOINT_*
+  bool closes = false;  // OnDetach::kClosed
   Identity identity = Identity::kUnknown;
   std::optional<uint32_t> egress,
       ingress;  // indexes of tables; none denies all
@@ -55,6 +59,13 @@ struct DesiredPrefix {
   uint32_t peer = 0;
 };
 
+// What the numbers of a state mean.
+struct DesiredNames {
+  std::vector<PeerRef> peers;         // ascending by number
+  std::vector<RuleSetRef> rule_sets;  // ascending by id
+  std::vector<IdentityRef> identities;
+};
+
 using ServiceTable = std::map<Frontend, ServiceOptions>;
 
 struct DesiredState {
@@ -62,6 +73,7 @@ struct DesiredState {
   std::vector<CompiledTable> tables;
   std::vector<DesiredAddress> addresses;
   std::vector<DesiredPrefix> prefixes;
+  DesiredNames names;
   std::shared_ptr<const ServiceTable> services =
       std::make_shared<const ServiceTable>();
 };

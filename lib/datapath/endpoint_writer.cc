@@ -31,6 +31,13 @@ cc_endpoint ToAbi(const DesiredEndpoint& endpoint) {
   return out;
 }
 
+JournalRecord RecordOf(uint32_t slot, const DesiredEndpoint& endpoint) {
+  return {.kind = JournalKind::kEndpoint,
+          .key = EncodeKey(slot),
+          .value = Encode(JournalEndpoint{.interface = endpoint.name,
+                                          .closes = endpoint.closes})};
+}
+
 }  // namespace
 
 EndpointWriter::EndpointWriter(PublishedMaps* maps, GraceKeeper* grace)
@@ -56,7 +63,13 @@ absl::StatusOr<std::vector<uint16_t>> EndpointWriter::StageSlots(
   for (const DesiredEndpoint& endpoint : endpoints) {
     auto found = live_.find(endpoint.name);
     if (found != live_.end() && SameFixed(found->second.fixed, endpoint)) {
-      slots.push_back(found->second.slot);
+      Live& live = found->second;
+      slots.push_back(live.slot);
+      if (live.fixed.closes != endpoint.closes) {
+        staging.Record(RecordOf(live.slot, endpoint));
+        staging.OnPublished(
+            [&live, closes = endpoint.closes] { live.fixed.closes = closes; });
+      }
       continue;
     }
     if (found != live_.end()) {
@@ -88,6 +101,7 @@ absl::StatusOr<std::vector<uint16_t>> EndpointWriter::StageSlots(
       slots_.Retire(slot, 1, next);
       live_.erase(name);
     });
+    staging.Record(RecordOf(slot, endpoint));
     slots.push_back(static_cast<uint16_t>(slot));
   }
   return slots;
@@ -109,6 +123,9 @@ absl::Status EndpointWriter::Stage(absl::Span<const DesiredEndpoint> endpoints,
   for (auto& [name, live] : live_) {
     if (wanted.contains(name)) continue;
     CC_RETURN_IF_ERROR(StageOne(live, {}, next, staging));
+    staging.Record({.kind = JournalKind::kEndpoint,
+                    .key = EncodeKey(uint32_t{live.slot}),
+                    .value = {}});
     staging.OnPublished([this, name = name, next] {
       Live& gone = live_.at(name);
       const uint32_t ifindex = gone.fixed.ifindex;

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -14,8 +15,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "lib/datapath/adoption_internal.h"
 #include "lib/datapath/desired_internal.h"
 #include "lib/datapath/grace_internal.h"
+#include "lib/datapath/journal_codec_internal.h"
 #include "lib/datapath/pools_internal.h"
 #include "lib/datapath/published_maps_internal.h"
 
@@ -24,6 +27,18 @@ namespace ciliumcore::internal {
 class EndpointWriter {
  public:
   EndpointWriter(PublishedMaps* maps, GraceKeeper* grace);
+
+  // An endpoint that an earlier process left.
+  struct Adopted {
+    std::string interface;
+    uint32_t ifindex = 0;
+    bool closes = false;
+  };
+  // Goes on where that process ended; before anything is staged. DataLoss if
+  // the maps are not such as a writer leaves.
+  absl::StatusOr<std::vector<Adopted>> Adopt(const Found& found);
+  // The tables that endpoints use.
+  std::set<uint16_t> TablesInUse() const;
 
   // Finds or makes a slot for each endpoint; one that is new is nobody until
   // Stage says who. An endpoint whose interface changed gets a new slot.
@@ -57,6 +72,9 @@ class EndpointWriter {
   absl::StatusOr<uint16_t> TakeSubject(SubjectKey key, uint32_t next,
                                        Staging& staging);
   void DropSubject(SubjectKey key, uint32_t epoch);
+  absl::Status AdoptOne(const Found& found, uint32_t slot,
+                        const JournalEndpoint& endpoint);
+  absl::Status DropStrangers();
   absl::Status PutIfindex(uint32_t ifindex, uint32_t slot);
 
   PublishedMaps* const maps_;

@@ -108,6 +108,12 @@ DesiredState DesiredStateOf(const Intent& intent,
   DesiredState desired;
   desired.services = intent.services;
   desired.tables = compiled.tables;
+  desired.names.peers = compiled.peers;
+  desired.names.rule_sets = compiled.rule_sets;
+  for (const auto& [interface, endpoint] : intent.endpoints)
+    desired.names.identities.push_back(endpoint.identity);
+  for (const auto& [first, remote] : intent.remotes)
+    desired.names.identities.push_back(remote.identity);
   uint32_t index = 0;
   for (const auto& [interface, endpoint] : intent.endpoints) {
     const ResolvedLink& link = surroundings.links.at(interface);
@@ -119,6 +125,7 @@ DesiredState DesiredStateOf(const Intent& intent,
                            .v4 = std::nullopt,
                            .v6 = std::nullopt,
                            .flags = link.flags,
+                           .closes = endpoint.on_detach == OnDetach::kClosed,
                            .identity = endpoint.identity.id(),
                            .egress = std::nullopt,
                            .ingress = std::nullopt};

@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "lib/base/status_macros_internal.h"
 
 namespace ciliumcore::internal {
 namespace {
@@ -60,6 +61,12 @@ void RemoveFiles(const std::string& directory, absl::string_view prefix = "") {
   if (prefix.empty()) rmdir(directory.c_str());
 }
 
+void RemoveState(const std::string& state) {
+  RemoveFiles(state + "/maps");
+  RemoveFiles(state + "/programs");
+  rmdir(state.c_str());
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Pins>> Pins::Open(const std::string& bpffs,
@@ -73,8 +80,8 @@ absl::StatusOr<std::unique_ptr<Pins>> Pins::Open(const std::string& bpffs,
         bpffs));
   }
   const std::string directory = absl::StrCat(bpffs, "/ciliumcore/", name);
-  for (const std::string& path : {absl::StrCat(bpffs, "/ciliumcore"), directory,
-                                  directory + "/maps", directory + "/links"}) {
+  for (const std::string& path :
+       {absl::StrCat(bpffs, "/ciliumcore"), directory, directory + "/links"}) {
     if (absl::Status made = MakeDirectory(path); !made.ok()) return made;
   }
   UniqueFd lock(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -98,6 +105,31 @@ UniqueFd Pins::Get(const std::string& path) {
   return UniqueFd(bpf_obj_get(path.c_str()));
 }
 
+bool Pins::HasState() const { return access(StatePath().c_str(), F_OK) == 0; }
+
+absl::Status Pins::ReplaceState(
+    absl::FunctionRef<absl::Status(const std::string& state)> pin) {
+  const std::string state = StatePath(), fresh = state + "+new";
+  RemoveState(fresh);
+  for (const std::string& path :
+       {fresh, fresh + "/maps", fresh + "/programs"}) {
+    CC_RETURN_IF_ERROR(MakeDirectory(path));
+  }
+  absl::Status done = pin(fresh);
+  if (done.ok()) {
+    const int flags = HasState() ? RENAME_EXCHANGE : RENAME_NOREPLACE;
+    if (renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, state.c_str(), flags) != 0)
+      done = absl::ErrnoToStatus(errno, state);
+  }
+  RemoveState(fresh);  // the old one, or what could not be finished
+  return done;
+}
+
+absl::Status Pins::Put(int fd, const std::string& path) {
+  if (bpf_obj_pin(fd, path.c_str()) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, path);
+}
+
 // A reader finds the old or the new, never nothing.
 absl::Status Pins::Replace(int fd, const std::string& path) {
   const std::string fresh = path + "+new";
@@ -116,7 +148,8 @@ void Pins::RemoveSockLinks() { RemoveFiles(directory_ + "/links", kSock); }
 
 void Pins::RemoveAll() {
   RemoveFiles(directory_ + "/links");  // detaches
-  RemoveFiles(directory_ + "/maps");
+  RemoveState(StatePath());
+  RemoveState(StatePath() + "+new");
   rmdir(directory_.c_str());
 }
 

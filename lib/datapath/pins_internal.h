@@ -2,9 +2,12 @@
 
 // The pins of an instance, and the lock by which it has one writer.
 //
-//   <bpffs>/ciliumcore/<name>/maps/<map>
+//   <bpffs>/ciliumcore/<name>/state/maps/<map>
+//   <bpffs>/ciliumcore/<name>/state/programs/<program>
 //   <bpffs>/ciliumcore/<name>/links/from:<interface>, to:<interface>
 //   <bpffs>/ciliumcore/<name>/links/sock:<program>
+//
+// `state` is replaced as a whole: its maps and programs are of one process.
 
 #ifndef CILIUMCORE_LIB_DATAPATH_PINS_INTERNAL_H_
 #define CILIUMCORE_LIB_DATAPATH_PINS_INTERNAL_H_
@@ -13,8 +16,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "ciliumcore/base/unique_fd.h"
 
 namespace ciliumcore::internal {
@@ -27,9 +33,26 @@ class Pins {
   static absl::StatusOr<std::unique_ptr<Pins>> Open(const std::string& bpffs,
                                                     const std::string& name);
 
-  std::string MapPath(const std::string& map) const {
-    return directory_ + "/maps/" + map;
+  std::string MapPath(absl::string_view map) const {
+    return MapPathIn(StatePath(), map);
   }
+  std::string ProgramPath(absl::string_view program) const {
+    return ProgramPathIn(StatePath(), program);
+  }
+  static std::string MapPathIn(absl::string_view state, absl::string_view map) {
+    return absl::StrCat(state, "/maps/", map);
+  }
+  static std::string ProgramPathIn(absl::string_view state,
+                                   absl::string_view program) {
+    return absl::StrCat(state, "/programs/", program);
+  }
+
+  // Whether an earlier process left a state.
+  bool HasState() const;
+  // Makes the state what `pin` pins in the directory that it is given, at once.
+  absl::Status ReplaceState(
+      absl::FunctionRef<absl::Status(const std::string& state)> pin);
+
   // `program`: "from" or "to".
   std::string LinkPath(const std::string& interface, const char* program) const;
 
@@ -39,9 +62,17 @@ class Pins {
 
   // What is pinned there, or an invalid descriptor.
   static UniqueFd Get(const std::string& path);
+  // Pins `fd` where nothing is.
+  static absl::Status Put(int fd, const std::string& path);
   // Pins `fd`, in place of what was there.
   static absl::Status Replace(int fd, const std::string& path);
   static void Remove(const std::string& path);
+
+  // Removes the pins of an interface's links.
+  void RemoveLinks(const std::string& interface) const {
+    for (const char* program : {"from", "to"})
+      Remove(LinkPath(interface, program));
+  }
 
   // Detaches the socket programs of an earlier process.
   void RemoveSockLinks();
@@ -52,6 +83,8 @@ class Pins {
  private:
   Pins(std::string directory, UniqueFd lock)
       : directory_(std::move(directory)), lock_(std::move(lock)) {}
+
+  std::string StatePath() const { return directory_ + "/state"; }
 
   static constexpr char kSock[] = "sock:";
   std::string directory_;

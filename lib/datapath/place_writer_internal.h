@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "ciliumcore/base/ip.h"
 #include "lib/datapath/address_index_internal.h"
+#include "lib/datapath/adoption_internal.h"
 #include "lib/datapath/desired_internal.h"
 #include "lib/datapath/grace_internal.h"
 #include "lib/datapath/pools_internal.h"
@@ -26,6 +27,10 @@ namespace ciliumcore::internal {
 class PlaceWriter {
  public:
   PlaceWriter(PublishedMaps* maps, GraceKeeper* grace);
+
+  // Goes on where an earlier process ended; before anything is staged.
+  // DataLoss if the maps are not such as a writer leaves.
+  absl::Status Adopt(const Found& found);
 
   // Prepares `desired` to be true from epoch `next` on. On an error the caller
   // undoes `staging`.
@@ -49,6 +54,9 @@ class PlaceWriter {
     PlaceValue value;
   };
 
+  template <typename Key>
+  absl::Status AdoptOne(const Key& key, uint32_t place, const Found& found,
+                        std::map<Key, Live>& live);
   template <typename Key>
   absl::Status StageAll(const PlaceTable& desired, uint32_t next,
                         Staging& staging, std::map<Key, Live>& live);

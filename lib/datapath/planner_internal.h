@@ -19,6 +19,7 @@
 #include "ciliumcore/policy/compiler.h"
 #include "lib/datapath/desired_internal.h"
 #include "lib/datapath/intent_internal.h"
+#include "lib/datapath/journal_names_internal.h"
 
 namespace ciliumcore::internal {
 
@@ -47,6 +48,12 @@ class Planner {
     CompiledPolicy compiled;
     DesiredState desired;
   };
+
+  // Goes on with the numbers of an earlier process, which mean what they meant
+  // while the result lives. As RecoverNames.
+  absl::StatusOr<RecoveredNames> Recover(const Journal& journal) {
+    return RecoverNames(journal, peers_, rule_sets_);
+  }
 
   // The intent in force, edited; checked.
   absl::StatusOr<Intent> Edited(const std::vector<Edit>& edits) const;

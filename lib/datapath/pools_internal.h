@@ -14,11 +14,14 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "lib/datapath/grace_internal.h"
+#include "lib/datapath/journal_internal.h"
 
 namespace ciliumcore::internal {
 
@@ -45,6 +48,21 @@ class RangePool {
     return absl::ResourceExhaustedError(
         absl::StrCat("map ", name_, " is full: ", used_, " of ", capacity_,
                      " entries in use, ", count, " more wanted"));
+  }
+
+  // Takes just that range; false if not all of it is free.
+  bool Reserve(uint32_t at, uint32_t count) {
+    auto it = free_.upper_bound(at);
+    if (it == free_.begin()) return false;
+    --it;
+    const auto [first, size] = *it;
+    if (uint64_t{at} + count > uint64_t{first} + size) return false;
+    free_.erase(it);
+    if (at > first) free_[first] = at - first;
+    if (first + size > at + count)
+      free_[at + count] = first + size - at - count;
+    used_ += count;
+    return true;
   }
 
   // Nobody has seen the range.
@@ -117,16 +135,28 @@ class RangePool {
 // it is published. Undoing runs backwards.
 class Staging {
  public:
+  // `step` takes back what was written.
   void OnUndo(std::function<void()> step) { undo_.push_back(std::move(step)); }
+  // `step` runs if the change is undone; nothing was written.
+  void OnFailure(std::function<void()> step) {
+    failed_.push_back(std::move(step));
+  }
   void OnPublished(std::function<void()> step) {
     published_.push_back(std::move(step));
   }
+  // What the journal of a pinned instance shall say once it is published.
+  void Record(JournalRecord record) { records_.push_back(std::move(record)); }
+
+  // Whether there is anything to publish.
+  bool empty() const { return undo_.empty() && records_.empty(); }
+  absl::Span<const JournalRecord> records() const { return records_; }
 
   void Undo() {
     while (!undo_.empty()) {
       undo_.back()();
       undo_.pop_back();
     }
+    for (auto& step : failed_) step();
   }
 
   void Published() {
@@ -134,7 +164,8 @@ class Staging {
   }
 
  private:
-  std::deque<std::function<void()>> undo_, published_;
+  std::deque<std::function<void()>> undo_, failed_, published_;
+  std::vector<JournalRecord> records_;
 };
 
 }  // namespace ciliumcore::internal

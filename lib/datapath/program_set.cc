@@ -124,24 +124,16 @@ class ClsactAttachment : public Attachment {
 
 class LoadedPrograms : public ProgramSet {
  public:
-  LoadedPrograms(endpoint* skeleton, Pins* pins)
-      : skeleton_(skeleton), pins_(pins) {}
-  ~LoadedPrograms() override { endpoint::destroy(skeleton_); }
+  LoadedPrograms(BpfObject object, Pins* pins)
+      : object_(std::move(object)), pins_(pins) {}
 
-  absl::Status PinMaps() override {
-    if (pins_ == nullptr) return absl::OkStatus();
-    return PinAllMaps(skeleton_->obj, *pins_);
-  }
-
-  absl::StatusOr<UniqueFd> MapFd(const char* name) const override {
-    return CopyMapFd(skeleton_->obj, name);
-  }
+  const BpfObject& object() const override { return object_; }
 
   absl::StatusOr<std::unique_ptr<Attachment>> Attach(
       const std::string& name, uint32_t ifindex) override {
     const LibbpfLog quiet;
-    const int from = bpf_program__fd(skeleton_->progs.cc_from_endpoint);
-    const int to = bpf_program__fd(skeleton_->progs.cc_to_endpoint);
+    const int from = object_.program("cc_from_endpoint");
+    const int to = object_.program("cc_to_endpoint");
     if (has_tcx_) {
       const auto pin = [&](const char* program) {
         return pins_ == nullptr ? std::string()
@@ -181,15 +173,34 @@ class LoadedPrograms : public ProgramSet {
     return Annotate(error, absl::StrCat("interface ", name));
   }
 
-  endpoint* const skeleton_;
+  const BpfObject object_;
   Pins* const pins_;
   bool has_tcx_ = true;  // until the kernel says otherwise
 };
 
+using Skeleton = std::unique_ptr<endpoint, decltype(&endpoint::destroy)>;
+
+// Open, with room and configuration, not loaded.
+absl::StatusOr<Skeleton> OpenSkeleton(const DatapathOptions& options) {
+  Skeleton skeleton(endpoint::open(), &endpoint::destroy);
+  if (skeleton == nullptr) return LoadError("loading programs", errno);
+  skeleton->rodata_config->cc_config_data = ConfigOf(options);
+  const DatapathCapacity& capacity = options.capacity;
+  bpf_map__set_max_entries(skeleton->maps.cc_conntrack, capacity.connections);
+  bpf_map__set_max_entries(skeleton->maps.cc_addrs,
+                           AddressIndex::LinesFor(capacity.addresses));
+  bpf_map__set_max_entries(skeleton->maps.cc_prefixes, capacity.prefixes);
+  bpf_map__set_max_entries(skeleton->maps.cc_places, PlacesFor(capacity));
+  bpf_map__set_max_entries(skeleton->maps.cc_classes, capacity.classes);
+  bpf_map__set_max_entries(skeleton->maps.cc_cells, capacity.cells);
+  bpf_map__set_max_entries(skeleton->maps.cc_events, capacity.event_bytes);
+  return skeleton;
+}
+
 // Gives the programs the pinned map of an earlier process instead of a new one,
 // if it is of the same kind, room and layout.
 template <typename K, typename V>
-void Reuse(bpf_map* map, const Pins& pins) {
+void ReuseIfSame(bpf_map* map, const Pins& pins) {
   const UniqueFd pinned = Pins::Get(pins.MapPath(bpf_map__name(map)));
   bpf_map_info info = {};
   __u32 bytes = sizeof(info);
@@ -208,29 +219,33 @@ void Reuse(bpf_map* map, const Pins& pins) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ProgramSet>> ProgramSet::Load(
-    const DatapathOptions& options, Pins* pins) {
+    const DatapathOptions& options, Pins* pins, Reuse reuse) {
   const LibbpfLog log;
-  endpoint* skeleton = endpoint::open();
-  if (skeleton == nullptr) return LoadError("loading programs", errno);
-  auto programs = std::make_unique<LoadedPrograms>(skeleton, pins);
-  skeleton->rodata_config->cc_config_data = ConfigOf(options);
-  const DatapathCapacity& capacity = options.capacity;
-  bpf_map__set_max_entries(skeleton->maps.cc_conntrack, capacity.connections);
-  bpf_map__set_max_entries(skeleton->maps.cc_addrs,
-                           AddressIndex::LinesFor(capacity.addresses));
-  bpf_map__set_max_entries(skeleton->maps.cc_prefixes, capacity.prefixes);
-  bpf_map__set_max_entries(skeleton->maps.cc_places, PlacesFor(capacity));
-  bpf_map__set_max_entries(skeleton->maps.cc_classes, capacity.classes);
-  bpf_map__set_max_entries(skeleton->maps.cc_cells, capacity.cells);
-  bpf_map__set_max_entries(skeleton->maps.cc_events, capacity.event_bytes);
-  if (pins != nullptr) {
-    Reuse<cc_ct_key, cc_ct>(skeleton->maps.cc_conntrack, *pins);
-    Reuse<cc_fragment_key, cc_fragment>(skeleton->maps.cc_fragments, *pins);
-    Reuse<uint32_t, cc_metric>(skeleton->maps.cc_metrics, *pins);
+  CC_ASSIGN_OR_RETURN(const Skeleton skeleton, OpenSkeleton(options));
+  if (reuse == Reuse::kConnections) {
+    ReuseIfSame<cc_ct_key, cc_ct>(skeleton->maps.cc_conntrack, *pins);
+    ReuseIfSame<cc_fragment_key, cc_fragment>(skeleton->maps.cc_fragments,
+                                              *pins);
+    ReuseIfSame<uint32_t, cc_metric>(skeleton->maps.cc_metrics, *pins);
+  } else if (reuse == Reuse::kMaps) {
+    CC_RETURN_IF_ERROR(ReuseMaps(skeleton->obj, *pins));
   }
-  if (const int error = endpoint::load(skeleton); error != 0)
-    return LoadError("loading programs", -error);
-  return programs;
+  CC_ASSIGN_OR_RETURN(BpfObject object,
+                      BpfObject::Load(skeleton->obj, pins, reuse));
+  return std::make_unique<LoadedPrograms>(std::move(object), pins);
+}
+
+absl::StatusOr<bool> ProgramSet::HasSameRoom(const DatapathOptions& options,
+                                             const Pins& pins) {
+  const LibbpfLog log;
+  CC_ASSIGN_OR_RETURN(const Skeleton skeleton, OpenSkeleton(options));
+  return internal::HasSameRoom(skeleton->obj, pins);
+}
+
+uint64_t ProgramSet::HashBuild(uint64_t hash) {
+  size_t bytes = 0;
+  const void* const elf = endpoint::elf_bytes(&bytes);
+  return HashBytes(hash, elf, bytes);
 }
 
 }  // namespace ciliumcore::internal

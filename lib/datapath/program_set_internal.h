@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "ciliumcore/base/unique_fd.h"
 #include "ciliumcore/datapath/options.h"
+#include "lib/datapath/bpf_objects_internal.h"
 #include "lib/datapath/pins_internal.h"
 
 namespace ciliumcore::internal {
@@ -34,17 +35,19 @@ class Attachment {
 class ProgramSet {
  public:
   // Loads the programs with maps and configuration as `options` say. With
-  // `pins` (which outlive the programs), connections and counters of an earlier
-  // process go on, and links are pinned.
+  // `pins` (which outlive the programs), what `reuse` says of an earlier
+  // process goes on, and links are pinned.
   static absl::StatusOr<std::unique_ptr<ProgramSet>> Load(
-      const DatapathOptions& options, Pins* pins);
+      const DatapathOptions& options, Pins* pins, Reuse reuse);
+
+  // As the function of this name, for the maps of these programs.
+  static absl::StatusOr<bool> HasSameRoom(const DatapathOptions& options,
+                                          const Pins& pins);
+  // Mixes what makes the programs into `hash`.
+  static uint64_t HashBuild(uint64_t hash);
   virtual ~ProgramSet() = default;
 
-  // A new descriptor of the map of that name.
-  virtual absl::StatusOr<UniqueFd> MapFd(const char* name) const = 0;
-
-  // Pins every map, in place of those of an earlier process.
-  virtual absl::Status PinMaps() = 0;
+  virtual const BpfObject& object() const = 0;
 
   // Attaches to an interface of the calling thread's namespace, or finds the
   // links that an earlier process left there.

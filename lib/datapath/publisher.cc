@@ -20,7 +20,8 @@ Publisher::Publisher(PublishedMaps maps, Barrier barrier, uint32_t epoch)
       places_(&maps_, &grace_),
       hop_pool_("cc_hops", 1, static_cast<uint32_t>(maps_.hops.size())),
       epoch_(epoch) {
-  StoreRelease(&maps_.state[0].epoch, epoch_);
+  if (maps_.state[0].epoch != epoch_)
+    StoreRelease(&maps_.state[0].epoch, epoch_);
   grace_.Published(epoch_);
 }
 
@@ -28,15 +29,59 @@ void Publisher::AddServices(ServiceMaps maps, double tick_seconds) {
   services_.emplace(&maps_.state[0], std::move(maps), &grace_, tick_seconds);
 }
 
+absl::StatusOr<std::vector<EndpointWriter::Adopted>> Publisher::Adopt(
+    Journal journal, const RecoveredNames& names) {
+  // What the earlier process retired may be in use until then.
+  CC_RETURN_IF_ERROR(grace_.Pass());
+  const Found found = {.epoch = epoch_, .records = &journal.records()};
+  CC_ASSIGN_OR_RETURN(std::vector<EndpointWriter::Adopted> endpoints,
+                      endpoints_.Adopt(found));
+  CC_RETURN_IF_ERROR(tables_.Adopt(endpoints_.TablesInUse(), found));
+  CC_RETURN_IF_ERROR(places_.Adopt(found));
+  CC_RETURN_IF_ERROR(AdoptHops());
+  if (services_.has_value()) CC_RETURN_IF_ERROR(services_->Adopt(found));
+  names_.Hold(journal, names);
+  journal_ = std::move(journal);
+  return endpoints;
+}
+
+absl::Status Publisher::AdoptHops() {
+  for (const auto& [address, value] : places_.current().addresses()) {
+    if ((value.where & CC_REMOTE) == 0) continue;
+    const auto at = static_cast<uint16_t>(value.where & ~CC_REMOTE);
+    if (at == 0) continue;
+    if (at >= maps_.hops.size()) {
+      return DamagedEntry("cc_hops", at, "expected one below ",
+                          maps_.hops.size());
+    }
+    const cc_hop& hop = maps_.hops[at];
+    DesiredHop key = {.ifindex = hop.ifindex, .gateway = std::nullopt};
+    if (hop.family != 0) key.gateway = abi::FromAddr(hop.gateway);
+    if (hops_.try_emplace(key, at).second) hop_pool_.Reserve(at, 1);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<uint32_t> Publisher::Publish(
     const DesiredState& desired, const std::function<absl::Status()>& attach) {
   const uint32_t next = epoch_ + 1;
   Staging staging;
   absl::Status prepared = Stage(desired, next, staging);
+  const bool changes = !staging.empty();
+  if (prepared.ok() && journal_.has_value()) {
+    prepared = journal_->Append(
+        next, staging.records(),
+        [this](const auto& key) { return names_.Retain(key); });
+    staging.OnFailure([this] { journal_->Undo(); });
+  }
   if (prepared.ok()) prepared = attach();
   if (!prepared.ok()) {
     staging.Undo();
     return prepared;
+  }
+  if (!changes) {
+    staging.Published();
+    return epoch_;
   }
   StoreRelease(&maps_.state[0].epoch, next);
   epoch_ = next;
@@ -73,6 +118,7 @@ absl::Status Publisher::Stage(const DesiredState& desired, uint32_t next,
     places.SetPrefix(prefix.prefix, {.peer = prefix.peer, .where = CC_REMOTE});
   }
   CC_RETURN_IF_ERROR(places_.Stage(places, next, staging));
+  if (journal_.has_value()) names_.Stage(desired.names, staging);
   if (services_.has_value())
     return services_->Stage(desired.services, next, staging);
   if (desired.services->empty()) return absl::OkStatus();

@@ -9,12 +9,15 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "lib/datapath/desired_internal.h"
 #include "lib/datapath/endpoint_writer_internal.h"
 #include "lib/datapath/grace_internal.h"
+#include "lib/datapath/journal_internal.h"
+#include "lib/datapath/journal_names_internal.h"
 #include "lib/datapath/place_writer_internal.h"
 #include "lib/datapath/published_maps_internal.h"
 #include "lib/datapath/service_writer_internal.h"
@@ -40,8 +43,25 @@ class Publisher {
     return services_.has_value() ? &services_->maps() : nullptr;
   }
 
+  // Keeps `journal`, which is empty, from now on.
+  void KeepJournal(Journal journal) { journal_ = std::move(journal); }
+
+  // Goes on where an earlier process ended, at the epoch of the constructor;
+  // `journal` is of that epoch, `names` are what it says. Before anything is
+  // published, and after AddServices. DataLoss if the maps are not such as a
+  // publisher leaves.
+  absl::StatusOr<std::vector<EndpointWriter::Adopted>> Adopt(
+      Journal journal, const RecoveredNames& names);
+
+  // Null if none is kept.
+  Journal* journal() { return journal_.has_value() ? &*journal_ : nullptr; }
+  const Journal* journal() const {
+    return journal_.has_value() ? &*journal_ : nullptr;
+  }
+
   // Publishes `desired`. `attach` runs when all is prepared and nothing is
-  // visible; if it fails, nothing will have been. Returns the epoch.
+  // visible; if it fails, nothing will have been. Returns the epoch, which
+  // stays what it is if nothing changes.
   absl::StatusOr<uint32_t> Publish(
       const DesiredState& desired, const std::function<absl::Status()>& attach =
                                        [] { return absl::OkStatus(); });
@@ -52,6 +72,7 @@ class Publisher {
  private:
   absl::Status Stage(const DesiredState& desired, uint32_t next,
                      Staging& staging);
+  absl::Status AdoptHops();
   absl::StatusOr<uint16_t> WhereOf(const DesiredAddress& address,
                                    absl::Span<const uint16_t> slots);
   absl::StatusOr<uint16_t> TakeHop(const DesiredHop& hop);
@@ -65,6 +86,8 @@ class Publisher {
   RangePool hop_pool_;
   std::map<DesiredHop, uint16_t>
       hops_;  // grows with the neighbours of the node
+  std::optional<Journal> journal_;
+  JournalNames names_;
   uint32_t epoch_;
 };
 

@@ -121,12 +121,17 @@ absl::Status ServiceWriter::StageService(const ServiceOptions& service,
       lines_.Retire(old_lines.first, old_lines.count, next);
   });
   // Judges no packet: it may change before the rest.
-  const auto ticks = static_cast<uint32_t>(
-      absl::ToDoubleSeconds(service.affinity_timeout) / tick_seconds_);
   __u32& life = maps_.services[after.index].affinity_ticks;
   staging.OnUndo([&life, before = life] { life = before; });
-  life = service.affinity == Affinity::kClientIp ? std::max(1u, ticks) : 0;
+  life = AffinityTicks(service);
   return Switch(std::move(after), target, next, staging);
+}
+
+uint32_t ServiceWriter::AffinityTicks(const ServiceOptions& service) const {
+  if (service.affinity != Affinity::kClientIp) return 0;
+  const double ticks =
+      absl::ToDoubleSeconds(service.affinity_timeout) / tick_seconds_;
+  return std::max(1u, static_cast<uint32_t>(ticks));
 }
 
 // Until `next` the new entry says what its absence said. Undone, it stays as
@@ -277,6 +282,13 @@ absl::Status ServiceWriter::Switch(Live after, uint64_t target, uint32_t next,
   after.since = next;
   after.target = target;
   const Frontend frontend = ServiceChains::KeyOf(service);
+  JournalRecord record = {
+      .kind = JournalKind::kService, .key = EncodeKey(frontend), .value = {}};
+  if (target != CC_SERVICE_NONE) {
+    record.value = Encode(JournalService{
+        .options = after.options, .lines = after.lines, .room = after.room});
+  }
+  staging.Record(std::move(record));
   staging.OnPublished([this, frontend, after = std::move(after)]() mutable {
     if (after.target == CC_SERVICE_NONE) {
       unwanted_.insert(frontend);

@@ -16,8 +16,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "ciliumcore/service/service.h"
+#include "lib/datapath/adoption_internal.h"
 #include "lib/datapath/desired_internal.h"
 #include "lib/datapath/grace_internal.h"
+#include "lib/datapath/journal_codec_internal.h"
 #include "lib/datapath/pools_internal.h"
 #include "lib/datapath/service_index_internal.h"
 #include "lib/datapath/service_maps_internal.h"
@@ -34,6 +36,10 @@ class ServiceWriter {
   ServiceWriter(cc_state* state, ServiceMaps maps, GraceKeeper* grace,
                 double tick_seconds);
 
+  // Goes on where an earlier process ended; before anything is staged.
+  // DataLoss if the maps are not such as a writer leaves.
+  absl::Status Adopt(const Found& found);
+
   // Prepares `desired` to be true from epoch `next` on. On an error the caller
   // undoes `staging`. If `desired` is what is true now, O(those on their way
   // out).
@@ -43,10 +49,7 @@ class ServiceWriter {
   ServiceMaps& maps() { return maps_; }
 
  private:
-  // `count` entries from `first` on.
-  struct Range {
-    uint32_t first = 0, count = 0;
-  };
+  using Range = JournalRange;
   struct Live {
     uint32_t index = 0;   // of its entry
     uint32_t since = 0;   // the epoch that its target is from
@@ -59,6 +62,11 @@ class ServiceWriter {
     // Numbers that were given up, and at which epoch; ascending.
     std::deque<std::pair<uint32_t, uint16_t>> resting;
   };
+
+  absl::Status AdoptOne(uint32_t index, const Found& found,
+                        ServiceTable& services);
+  absl::Status AdoptBackends(Live& live, uint32_t epoch);
+  uint32_t AffinityTicks(const ServiceOptions& service) const;
 
   absl::Status StageService(const ServiceOptions& service, uint32_t next,
                             Staging& staging);

@@ -53,31 +53,42 @@ bool IsOf(int link, int cgroup) {
          info.cgroup.cgroup_id == status.st_ino;
 }
 
-}  // namespace
+using Skeleton = std::unique_ptr<sock, decltype(&sock::destroy)>;
 
-absl::StatusOr<std::unique_ptr<SockPrograms>> SockPrograms::Load(
-    const DatapathOptions& options, const ProgramSet& programs,
-    const Pins* pins) {
-  CC_ASSIGN_OR_RETURN(UniqueFd cgroup, OpenCgroup(options.cgroup));
-  const LibbpfLog log;
-  sock* skeleton = sock::open();
+// Open, with room and configuration, not loaded.
+absl::StatusOr<Skeleton> OpenSkeleton(const DatapathOptions& options) {
+  Skeleton skeleton(sock::open(), &sock::destroy);
   if (skeleton == nullptr) return LoadError("loading programs", errno);
-  std::unique_ptr<SockPrograms> loaded(
-      new SockPrograms(skeleton, std::move(cgroup), pins));
   skeleton->rodata_config->cc_config_data = ConfigOf(options);
   const ServiceMapSizes sizes = ServiceMapSizesFor(options.capacity);
   bpf_map__set_max_entries(skeleton->maps.cc_frontends, sizes.heads);
   bpf_map__set_max_entries(skeleton->maps.cc_services, sizes.services);
   bpf_map__set_max_entries(skeleton->maps.cc_maglev, sizes.slots);
   bpf_map__set_max_entries(skeleton->maps.cc_backends, sizes.backends);
+  // Shared with the endpoints' programs.
+  bpf_map__set_max_entries(skeleton->maps.cc_events,
+                           options.capacity.event_bytes);
+  return skeleton;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SockPrograms>> SockPrograms::Load(
+    const DatapathOptions& options, const ProgramSet& programs,
+    const Pins* pins, Reuse reuse) {
+  CC_ASSIGN_OR_RETURN(UniqueFd cgroup, OpenCgroup(options.cgroup));
+  const LibbpfLog log;
+  CC_ASSIGN_OR_RETURN(const Skeleton skeleton, OpenSkeleton(options));
+  if (reuse == Reuse::kMaps)
+    CC_RETURN_IF_ERROR(ReuseMaps(skeleton->obj, *pins));
   for (const char* name : kShared) {
-    CC_ASSIGN_OR_RETURN(const UniqueFd shared, programs.MapFd(name));
+    CC_ASSIGN_OR_RETURN(const UniqueFd shared, programs.object().MapFd(name));
     bpf_map* map = bpf_object__find_map_by_name(skeleton->obj, name);
-    if (map == nullptr) continue;
+    if (map == nullptr || reuse == Reuse::kMaps) continue;
     if (const int error = bpf_map__reuse_fd(map, shared.get()); error != 0)
       return absl::ErrnoToStatus(-error, absl::StrCat("map ", name));
   }
-  if (pins != nullptr) {
+  if (reuse == Reuse::kConnections) {
     // A datagram that comes after a restart is of a service that was spoken to
     // before it.
     const UniqueFd socks = Pins::Get(pins->MapPath("cc_socks"));
@@ -88,28 +99,39 @@ absl::StatusOr<std::unique_ptr<SockPrograms>> SockPrograms::Load(
       bpf_map__reuse_fd(skeleton->maps.cc_socks, socks.get());
     }
   }
-  if (const int error = sock::load(skeleton); error != 0)
-    return LoadError("loading programs", -error);
-  return loaded;
+  std::vector<Hook> hooks;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton->obj) {
+    hooks.emplace_back(bpf_program__name(program),
+                       bpf_program__expected_attach_type(program));
+  }
+  CC_ASSIGN_OR_RETURN(BpfObject object,
+                      BpfObject::Load(skeleton->obj, pins, reuse));
+  return std::unique_ptr<SockPrograms>(new SockPrograms(
+      std::move(object), std::move(hooks), std::move(cgroup), pins));
 }
 
-SockPrograms::~SockPrograms() { sock::destroy(skeleton_); }
+absl::StatusOr<bool> SockPrograms::HasSameRoom(const DatapathOptions& options,
+                                               const Pins& pins) {
+  const LibbpfLog log;
+  CC_ASSIGN_OR_RETURN(const Skeleton skeleton, OpenSkeleton(options));
+  return internal::HasSameRoom(skeleton->obj, pins);
+}
 
-absl::StatusOr<UniqueFd> SockPrograms::MapFd(const char* name) const {
-  return CopyMapFd(skeleton_->obj, name);
+uint64_t SockPrograms::HashBuild(uint64_t hash) {
+  size_t bytes = 0;
+  const void* const elf = sock::elf_bytes(&bytes);
+  return HashBytes(hash, elf, bytes);
 }
 
 absl::Status SockPrograms::Attach() {
   if (!links_.empty()) return absl::OkStatus();
   const LibbpfLog quiet;
   std::vector<AttachedLink> links;
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, skeleton_->obj) {
-    const char* name = bpf_program__name(program);
+  for (const auto& [name, type] : hooks_) {
     absl::StatusOr<AttachedLink> link = AttachedLink::Make(
-        bpf_program__fd(program), cgroup_.get(),
-        bpf_program__expected_attach_type(program),
-        pins_ == nullptr ? std::string() : pins_->SockLinkPath(name),
+        object_.program(name), cgroup_.get(), type,
+        pins_ == nullptr ? std::string() : pins_->SockLinkPath(name.c_str()),
         [this](int pinned) { return IsOf(pinned, cgroup_.get()); });
     if (!link.ok()) {
       return Annotate(link.status(), absl::StrCat(name, " on the cgroup"));
@@ -123,11 +145,6 @@ absl::Status SockPrograms::Attach() {
 absl::Status SockPrograms::TakeOver() {
   for (AttachedLink& link : links_) CC_RETURN_IF_ERROR(link.TakeOver());
   return absl::OkStatus();
-}
-
-absl::Status SockPrograms::PinMaps() {
-  return pins_ == nullptr ? absl::OkStatus()
-                          : PinAllMaps(skeleton_->obj, *pins_);
 }
 
 }  // namespace ciliumcore::internal

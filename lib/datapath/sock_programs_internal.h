@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -17,36 +18,45 @@
 #include "lib/datapath/pins_internal.h"
 #include "lib/datapath/program_set_internal.h"
 
-struct sock;  // the skeleton
-
 namespace ciliumcore::internal {
 
 // Destroying detaches them, unless the links are pinned.
 class SockPrograms {
  public:
   // Loads them with the maps that they share with `programs`; `options.cgroup`
-  // is set. NotFound or InvalidArgument if that is no cgroup of version 2. With
-  // `pins` (which outlive this), what sockets remember goes on.
+  // is set. NotFound or InvalidArgument if that is no cgroup of version 2.
+  // `pins` and `reuse` as ProgramSet's: what sockets remember is of what is
+  // under way.
   static absl::StatusOr<std::unique_ptr<SockPrograms>> Load(
       const DatapathOptions& options, const ProgramSet& programs,
-      const Pins* pins);
-  ~SockPrograms();
+      const Pins* pins, Reuse reuse);
 
-  absl::StatusOr<UniqueFd> MapFd(const char* name) const;
+  // As ProgramSet's.
+  static absl::StatusOr<bool> HasSameRoom(const DatapathOptions& options,
+                                          const Pins& pins);
+  static uint64_t HashBuild(uint64_t hash);
+  const BpfObject& object() const { return object_; }
 
   // Attaches to the cgroup, or finds the links of an earlier process. Does
   // nothing the second time.
   absl::Status Attach();
 
-  // As Attachment's and ProgramSet's.
+  // As Attachment's.
   absl::Status TakeOver();
-  absl::Status PinMaps();
 
  private:
-  SockPrograms(sock* skeleton, UniqueFd cgroup, const Pins* pins)
-      : skeleton_(skeleton), cgroup_(std::move(cgroup)), pins_(pins) {}
+  // A program and where it goes.
+  using Hook = std::pair<std::string, bpf_attach_type>;
 
-  sock* const skeleton_;
+  SockPrograms(BpfObject object, std::vector<Hook> hooks, UniqueFd cgroup,
+               const Pins* pins)
+      : object_(std::move(object)),
+        hooks_(std::move(hooks)),
+        cgroup_(std::move(cgroup)),
+        pins_(pins) {}
+
+  const BpfObject object_;
+  const std::vector<Hook> hooks_;
   const UniqueFd cgroup_;
   const Pins* const pins_;
   std::vector<AttachedLink> links_;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/base/status.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/datapath/journal_codec_internal.h"
 
 namespace ciliumcore::internal {
 namespace {
@@ -158,6 +159,7 @@ absl::StatusOr<TableWriter::Live*> TableWriter::Write(
         "verdict table with ", table.intervals(), " port intervals: at most ",
         CC_PORT_DEEP - 1, " are possible"));
   }
+  DropStrays();
   Live live;
   live.content = table;
   const uint32_t cell_count = static_cast<uint32_t>(table.cells.size());
@@ -192,6 +194,11 @@ absl::StatusOr<TableWriter::Live*> TableWriter::Write(
   }
   live_.push_back(std::move(live));
   auto at = std::prev(live_.end());
+  if (table.bounds.size() > CC_INLINE_BOUNDS) {
+    staging.Record({.kind = JournalKind::kTable,
+                    .key = EncodeKey(at->index),
+                    .value = Encode(table.bounds)});
+  }
   // No packet has seen it: the change that would refer to it is not published.
   staging.OnUndo([this, at] {
     EraseClasses(at->index, at->content.classes);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <list>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "ciliumcore/policy/verdict_table.h"
+#include "lib/datapath/adoption_internal.h"
 #include "lib/datapath/grace_internal.h"
 #include "lib/datapath/pools_internal.h"
 #include "lib/datapath/published_maps_internal.h"
@@ -27,6 +29,10 @@ namespace ciliumcore::internal {
 class TableWriter {
  public:
   TableWriter(PublishedMaps* maps, GraceKeeper* grace);
+
+  // Goes on with the tables `in_use` that an earlier process left; before
+  // anything is staged. DataLoss if they are not such as a writer leaves.
+  absl::Status Adopt(const std::set<uint16_t>& in_use, const Found& found);
 
   // Writes the tables that are not there yet; returns the index of each. Those
   // that are not among `wanted` are retired once the change is published.
@@ -49,6 +55,12 @@ class TableWriter {
     uint32_t epoch;
     Live table;
   };
+
+  absl::Status AdoptOne(uint32_t index, const Found& found,
+                        std::vector<std::pair<uint32_t, uint32_t>> classes);
+  absl::Status AdoptAxis(const cc_table& table, const Found& found, Live& live);
+  absl::Status AdoptPage(uint32_t page, bool is_root, Live& live);
+  void DropStrays();
 
   Live* FindEqual(const CompiledTable& table);
   // A live table that lacks nothing but classes of peers without an address.
@@ -76,6 +88,9 @@ class TableWriter {
   RangePool indexes_, cells_, pages_;
   std::list<Live> live_;
   std::deque<Retired> retired_;
+  // Of tables that an earlier process had retired: to go before their indexes
+  // are used again.
+  std::vector<cc_class_key> strays_;
 };
 
 }  // namespace ciliumcore::internal

@@ -18,6 +18,7 @@
 #include "ciliumcore/abi/event.h"
 #include "ciliumcore/abi/fragment.h"
 #include "ciliumcore/abi/identity.h"
+#include "ciliumcore/abi/journal.h"
 #include "ciliumcore/abi/layout.h"
 #include "ciliumcore/abi/metrics.h"
 #include "ciliumcore/abi/policy.h"
@@ -111,6 +112,7 @@ CC_LAYOUT(cc_event, CC_FIELD(cc_event, kind), CC_FIELD(cc_event, version),
           CC_FIELD(cc_event, ifindex), CC_FIELD(cc_event, packet_bytes),
           CC_FIELD(cc_event, is_reply), CC_FIELD(cc_event, audited),
           CC_FIELD(cc_event, pad));
+CC_LAYOUT(cc_journal_line, CC_FIELD(cc_journal_line, word));
 CC_LAYOUT(cc_metric, CC_FIELD(cc_metric, packets), CC_FIELD(cc_metric, bytes));
 CC_LAYOUT(cc_config, CC_FIELD(cc_config, clock_shift),
           CC_FIELD(cc_config, ticks_tcp), CC_FIELD(cc_config, ticks_syn),
@@ -163,6 +165,7 @@ inline constexpr std::array kShapes = {
     ShapeOf<cc_affinity>(),
     ShapeOf<cc_sock_service>(),
     ShapeOf<cc_sock>(),
+    ShapeOf<cc_journal_line>(),
 };
 
 }  // namespace ciliumcore::abi

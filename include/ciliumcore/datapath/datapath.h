@@ -66,7 +66,7 @@ class Transaction {
 
   // Does all of it, or nothing and says why. On success every packet that
   // begins afterwards is judged by the new state alone, and no packet by a
-  // mix of both. Returns the new generation.
+  // mix of both. Returns the generation: a new one if anything changed.
   //
   // InvalidArgument: two edits contradict each other, or two endpoints have one
   // address. NotFound: an interface is gone. ResourceExhausted: a map is full;
@@ -111,13 +111,18 @@ struct Counter {
 class Datapath {
  public:
   // Loads the programs. With Lifetime::kPinned, what an earlier process of the
-  // instance pinned goes on judging by its state until the first Commit, which
-  // puts the new programs in its place; connections stay known.
+  // instance pinned goes on judging by its state until the first Commit. That
+  // says all there shall be: what it does not name ends with it. Of what stays
+  // the same nothing is written, and numbers keep their meaning. Programs of
+  // another build, or with other options, are replaced link by link; if a
+  // capacity is another, the maps are too. Connections stay known.
   //
   // PermissionDenied: without CAP_BPF and CAP_NET_ADMIN. FailedPrecondition:
   // `bpffs` is no bpf file system, or another process writes this instance (its
-  // pid is in the message). Unimplemented: the kernel lacks a feature; the
-  // message says which and since when kernels have it.
+  // pid is in the message). FailedPrecondition or DataLoss: what is pinned was
+  // not made by this library or is damaged; the message says what was expected
+  // and found, and Remove clears it away. Unimplemented: the kernel lacks a
+  // feature; the message says which and since when kernels have it.
   static absl::StatusOr<Datapath> Open(const DatapathOptions& options = {});
 
   // Ends what an instance of Lifetime::kPinned left: detaches its programs and
@@ -129,6 +134,13 @@ class Datapath {
   ~Datapath();
 
   Transaction Begin();
+
+  // Gives the labels of the endpoints and remote addresses that an earlier
+  // process had the numbers that they had then, and nothing if there was none.
+  // Hold the result until the first Commit. AlreadyExists if `allocator` has
+  // used a number otherwise.
+  absl::StatusOr<std::vector<IdentityRef>> RecoverIdentities(
+      IdentityAllocator& allocator) const;
 
   FlowReader& flows() { return flows_; }
 

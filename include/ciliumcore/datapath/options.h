@@ -45,6 +45,9 @@ struct DatapathCapacity {
   uint32_t services = 65536;       // only with DatapathOptions::cgroup
   uint32_t backends = 262144;      // of all services
   uint32_t event_bytes = 4 << 20;  // a power of two
+  // What a pinned instance knows of its numbers: half of it is about 150 bytes
+  // for each service and 60 for each peer and rule set.
+  uint32_t journal_bytes = 8 << 20;
 };
 
 // Silence after which a connection is forgotten. The defaults are Cilium's.

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lib/datapath/journal_internal.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "lib/base/status_macros_internal.h"
+
+namespace ciliumcore::internal {
+namespace {
+
+struct RecordHead {
+  uint32_t bytes;  // of the record, rounded up
+  uint32_t epoch;
+  JournalKind kind;
+  uint8_t pad[3];
+  uint32_t key_bytes;
+  uint32_t value_bytes;
+  uint32_t pad2;
+};
+static_assert(sizeof(RecordHead) == 24);
+
+uint32_t BytesOf(absl::string_view key, absl::string_view value) {
+  return static_cast<uint32_t>(
+      (sizeof(RecordHead) + key.size() + value.size() + 7) & ~size_t{7});
+}
+
+absl::Status Damaged(uint32_t at, absl::string_view what) {
+  return absl::DataLossError(
+      absl::StrCat("map cc_journal: record at ", at, ": ", what));
+}
+
+bool IsAfter(uint32_t epoch, uint32_t other) {
+  return static_cast<int32_t>(epoch - other) > 0;
+}
+
+}  // namespace
+
+uint32_t Journal::bank_bytes() const {
+  return static_cast<uint32_t>((lines_.size() - 1) / 2 *
+                               sizeof(cc_journal_line));
+}
+
+char* Journal::Bank(uint32_t bank) {
+  return reinterpret_cast<char*>(&lines_[1]) +
+         static_cast<size_t>(bank) * bank_bytes();
+}
+
+void Journal::StoreHead(uint32_t bank, uint32_t used) {
+  head_ = uint64_t{bank} << 32 | used;
+  StoreRelease(&HeaderWord(CC_JOURNAL_WORD_HEAD), uint64_t{head_});
+}
+
+Journal Journal::Create(Lines lines) {
+  Journal journal(std::move(lines));
+  StoreRelease(&journal.HeaderWord(CC_JOURNAL_WORD_MAGIC),
+               uint64_t{CC_JOURNAL_MAGIC});
+  return journal;
+}
+
+absl::StatusOr<Journal> Journal::Recover(Lines lines, uint32_t epoch) {
+  Journal journal(std::move(lines));
+  const uint64_t magic = journal.Header(CC_JOURNAL_WORD_MAGIC);
+  if (magic != CC_JOURNAL_MAGIC) {
+    const std::string found =
+        absl::StrFormat("map cc_journal: expected mark %#x, found %#x",
+                        uint64_t{CC_JOURNAL_MAGIC}, magic);
+    return (magic ^ CC_JOURNAL_MAGIC) < 256 ? absl::UnimplementedError(found)
+                                            : absl::DataLossError(found);
+  }
+  journal.head_ = journal.Header(CC_JOURNAL_WORD_HEAD);
+  CC_RETURN_IF_ERROR(journal.Read(epoch));
+  return journal;
+}
+
+absl::Status Journal::Read(uint32_t epoch) {
+  if (bank() > 1 || used() > bank_bytes()) {
+    return absl::DataLossError(absl::StrCat(
+        "map cc_journal: expected at most ", bank_bytes(),
+        " bytes in bank 0 or 1, found ", used(), " in bank ", bank()));
+  }
+  const char* const bytes = Bank(bank());
+  for (uint32_t at = 0; at < used();) {
+    RecordHead head;
+    if (used() - at < sizeof(head)) return Damaged(at, "cut off");
+    std::memcpy(&head, bytes + at, sizeof(head));
+    if (IsAfter(head.epoch, epoch)) {
+      StoreHead(bank(), at);
+      break;
+    }
+    const uint64_t needed =
+        sizeof(head) + uint64_t{head.key_bytes} + head.value_bytes;
+    if (head.bytes > used() - at || head.bytes % 8 != 0 ||
+        needed > head.bytes) {
+      return Damaged(
+          at, absl::StrCat("expected ", needed, " bytes, found ", head.bytes));
+    }
+    const char* const key = bytes + at + sizeof(head);
+    Key name(head.kind, std::string(key, head.key_bytes));
+    if (head.value_bytes == 0) {
+      records_.erase(name);
+    } else {
+      records_.insert_or_assign(
+          std::move(name), std::string(key + head.key_bytes, head.value_bytes));
+    }
+    at += head.bytes;
+  }
+  return absl::OkStatus();
+}
+
+void Journal::Write(uint32_t bank, uint32_t& at, uint32_t epoch,
+                    JournalKind kind, absl::string_view key,
+                    absl::string_view value) {
+  const RecordHead head = {
+      .bytes = BytesOf(key, value),
+      .epoch = epoch,
+      .kind = kind,
+      .pad = {},
+      .key_bytes = static_cast<uint32_t>(key.size()),
+      .value_bytes = static_cast<uint32_t>(value.size()),
+      .pad2 = 0,
+  };
+  char* const to = Bank(bank) + at;
+  std::memcpy(to, &head, sizeof(head));
+  std::memcpy(to + sizeof(head), key.data(), key.size());
+  std::memcpy(to + sizeof(head) + key.size(), value.data(), value.size());
+  at += head.bytes;
+}
+
+absl::Status Journal::Append(uint32_t epoch,
+                             absl::Span<const JournalRecord> records,
+                             absl::FunctionRef<bool(const Key& key)> is_used) {
+  before_.clear();
+  head_before_ = head_;
+  if (records.empty()) return absl::OkStatus();
+  uint64_t wanted = 0;
+  for (const JournalRecord& record : records)
+    wanted += BytesOf(record.key, record.value);
+  uint32_t to = bank(), at = used();
+  if (at + wanted > bank_bytes()) {
+    to = 1 - bank();
+    at = 0;
+    uint64_t kept = 0;
+    for (const auto& [key, value] : records_) {
+      if (is_used(key)) kept += BytesOf(key.second, value);
+    }
+    if (kept + wanted > bank_bytes()) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("map cc_journal is full: ", kept, " of ", bank_bytes(),
+                       " bytes in use, ", wanted, " more wanted"));
+    }
+    for (auto it = records_.begin(); it != records_.end();) {
+      if (!is_used(it->first)) {
+        before_.emplace_back(it->first, std::move(it->second));
+        it = records_.erase(it);
+        continue;
+      }
+      Write(to, at, epoch - 1, it->first.first, it->first.second, it->second);
+      ++it;
+    }
+  }
+  for (const JournalRecord& record : records) {
+    Write(to, at, epoch, record.kind, record.key, record.value);
+    Key key(record.kind, record.key);
+    const auto was = records_.find(key);
+    before_.emplace_back(
+        key, was == records_.end() ? std::nullopt : std::optional(was->second));
+    if (record.value.empty()) {
+      records_.erase(key);
+    } else {
+      records_.insert_or_assign(std::move(key), record.value);
+    }
+  }
+  StoreHead(to, at);
+  return absl::OkStatus();
+}
+
+void Journal::Undo() {
+  for (auto it = before_.rbegin(); it != before_.rend(); ++it) {
+    if (it->second.has_value()) {
+      records_.insert_or_assign(it->first, *std::move(it->second));
+    } else {
+      records_.erase(it->first);
+    }
+  }
+  before_.clear();
+  if (head_ == head_before_) return;
+  StoreHead(static_cast<uint32_t>(head_before_ >> 32),
+            static_cast<uint32_t>(head_before_));
+}
+
+}  // namespace ciliumcore::internal

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The journal of a pinned instance: what its numbers mean, for the process that
+// finds it. See abi/journal.h.
+
+#ifndef CILIUMCORE_LIB_DATAPATH_JOURNAL_INTERNAL_H_
+#define CILIUMCORE_LIB_DATAPATH_JOURNAL_INTERNAL_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "ciliumcore/abi/layouts.h"
+#include "ciliumcore/maps/mapped_array.h"
+
+namespace ciliumcore::internal {
+
+// What the key of a record is; the value in brackets.
+enum class JournalKind : uint8_t {
+  kEndpoint = 1,  // slot (JournalEndpoint)
+  kTable = 2,     // index of a table with pages (its bounds)
+  kService = 3,   // frontend (JournalService)
+  kPeer = 4,      // peer number (PeerVariety)
+  kRuleSet = 5,   // id (RuleSet)
+  kIdentity = 6,  // identity (Labels)
+};
+
+struct JournalRecord {
+  JournalKind kind = JournalKind::kEndpoint;
+  std::string key;
+  std::string value;  // empty: means nothing any more
+};
+
+// One writer. A process that dies leaves what was true at the epoch that it
+// published last: records of a later one are not believed. Not thread-safe.
+class Journal {
+ public:
+  using Lines = MappedArray<cc_journal_line>;
+  using Key = std::pair<JournalKind, std::string>;
+
+  // An empty journal in `lines`, which are all zero.
+  static Journal Create(Lines lines);
+
+  // What an earlier process wrote up to `epoch`, and forgets what it wrote for
+  // a later one. Unimplemented if it was of another version; DataLoss, with
+  // what was found, if it is no journal or damaged.
+  static absl::StatusOr<Journal> Recover(Lines lines, uint32_t epoch);
+
+  // Writes `records` for `epoch`, which is not published yet: all or none. If
+  // there is no room, first forgets what means nothing any more and, of peers
+  // and rule sets, those that `is_used` says nobody uses. ResourceExhausted if
+  // it does not fit even then.
+  absl::Status Append(uint32_t epoch, absl::Span<const JournalRecord> records,
+                      absl::FunctionRef<bool(const Key& key)> is_used);
+
+  // Takes the last Append back.
+  void Undo();
+
+  // By kind and key.
+  const std::map<Key, std::string>& records() const { return records_; }
+
+  uint64_t build() const { return Header(CC_JOURNAL_WORD_BUILD); }
+  void SetBuild(uint64_t build) {
+    StoreRelease(&HeaderWord(CC_JOURNAL_WORD_BUILD), build);
+  }
+  int fd() const { return lines_.fd(); }
+
+ private:
+  explicit Journal(Lines lines) : lines_(std::move(lines)) {}
+
+  uint64_t& HeaderWord(int word) {
+    return reinterpret_cast<uint64_t&>(lines_[0].word[word]);
+  }
+  uint64_t Header(int word) const { return LoadAcquire(&lines_[0].word[word]); }
+  uint32_t bank_bytes() const;
+  char* Bank(uint32_t bank);
+  // Where the next record goes.
+  uint32_t bank() const { return static_cast<uint32_t>(head_ >> 32); }
+  uint32_t used() const { return static_cast<uint32_t>(head_); }
+  void StoreHead(uint32_t bank, uint32_t used);
+
+  void Write(uint32_t bank, uint32_t& at, uint32_t epoch, JournalKind kind,
+             absl::string_view key, absl::string_view value);
+  absl::Status Read(uint32_t epoch);
+
+  Lines lines_;
+  uint64_t head_ = 0;
+  std::map<Key, std::string> records_;
+  // The state before the last Append.
+  uint64_t head_before_ = 0;
+  std::vector<std::pair<Key, std::optional<std::string>>> before_;
+};
+
+}  // namespace ciliumcore::internal
+
+#endif  // CILIUMCORE_LIB_DATAPATH_JOURNAL_INTERNAL_H_
