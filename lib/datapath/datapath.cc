@@ -115,6 +115,10 @@ Transaction& Transaction::SetNamespaces(std::vector<Namespace> namespaces) {
   return *this;
 }
 
+absl::StatusOr<ChangePlan> Transaction::Plan() const {
+  return state_->target->Plan(state_->edits);
+}
+
 absl::StatusOr<uint32_t> Transaction::CommitGeneration() {
   absl::StatusOr<uint32_t> generation = state_->target->Commit(state_->edits);
   if (generation.ok()) state_->edits.clear();

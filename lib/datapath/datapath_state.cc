@@ -227,6 +227,15 @@ absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
   return generation;
 }
 
+absl::StatusOr<ChangePlan> DatapathState::Plan(const std::vector<Edit>& edits) {
+  const std::lock_guard lock(mutex_);
+  CC_ASSIGN_OR_RETURN(Intent next, planner_.Edited(edits));
+  CC_ASSIGN_OR_RETURN(const Surroundings surroundings, Resolve(next));
+  CC_ASSIGN_OR_RETURN(const Planner::Plan plan,
+                      planner_.Compiled(std::move(next), surroundings));
+  return publisher_.Plan(plan.desired);
+}
+
 // Where an earlier process left its programs they judged until now: ours take
 // over link by link, by maps that are complete. Then what is pinned is made to
 // tell the next process of them.

@@ -40,6 +40,7 @@ class DatapathState : public FlowDirectory, public Committer {
   ~DatapathState() override = default;
 
   absl::StatusOr<uint32_t> Commit(const std::vector<Edit>& edits) override;
+  absl::StatusOr<ChangePlan> Plan(const std::vector<Edit>& edits) override;
 
   std::optional<Flow> NextFlow(absl::Duration timeout);
   uint64_t lost() const;

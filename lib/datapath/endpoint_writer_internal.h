@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -15,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "ciliumcore/datapath/plan.h"
 #include "lib/datapath/adoption_internal.h"
 #include "lib/datapath/desired_internal.h"
 #include "lib/datapath/grace_internal.h"
@@ -37,8 +39,18 @@ class EndpointWriter {
   // Goes on where that process ended; before anything is staged. DataLoss if
   // the maps are not such as a writer leaves.
   absl::StatusOr<std::vector<Adopted>> Adopt(const Found& found);
+  std::optional<uint16_t> SlotOf(const std::string& name) const {
+    const auto live = live_.find(name);
+    return live == live_.end() ? std::nullopt
+                               : std::optional(live->second.slot);
+  }
   // The tables that endpoints use.
   std::set<uint16_t> TablesInUse() const;
+
+  // What Stage would do; `kept_tables` by the index that endpoints know them
+  // by, 0 for a new one.
+  void Plan(absl::Span<const DesiredEndpoint> endpoints,
+            absl::Span<const uint16_t> kept_tables, ChangePlan& plan) const;
 
   // Finds or makes a slot for each endpoint; one that is new is nobody until
   // Stage says who. An endpoint whose interface changed gets a new slot.

@@ -32,6 +32,9 @@ class PlaceWriter {
   // DataLoss if the maps are not such as a writer leaves.
   absl::Status Adopt(const Found& found);
 
+  // What Stage would do.
+  void Plan(const PlaceTable& desired, ChangePlan& plan) const;
+
   // Prepares `desired` to be true from epoch `next` on. On an error the caller
   // undoes `staging`.
   absl::Status Stage(const PlaceTable& desired, uint32_t next,

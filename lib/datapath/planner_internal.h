@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "ciliumcore/datapath/plan.h"
 #include "ciliumcore/flow/flow.h"
 #include "ciliumcore/policy/compiler.h"
 #include "lib/datapath/desired_internal.h"
@@ -31,6 +32,7 @@ class Committer {
  public:
   virtual ~Committer() = default;
   virtual absl::StatusOr<uint32_t> Commit(const std::vector<Edit>& edits) = 0;
+  virtual absl::StatusOr<ChangePlan> Plan(const std::vector<Edit>& edits) = 0;
 };
 
 struct TransactionState {

@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "ciliumcore/datapath/plan.h"
 #include "lib/datapath/grace_internal.h"
 #include "lib/datapath/journal_internal.h"
 
@@ -75,6 +76,12 @@ class RangePool {
   // still read it.
   void Retire(uint32_t at, uint32_t count, uint32_t epoch) {
     retired_.push_back({epoch, at, count});
+  }
+
+  // What `count` more would take.
+  PlannedRoom Plan(uint64_t count) const {
+    return {
+        .map = name_, .wanted = count, .used = used_, .capacity = capacity_};
   }
 
   uint32_t used() const { return used_; }

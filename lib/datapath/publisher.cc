@@ -111,12 +111,7 @@ absl::Status Publisher::Stage(const DesiredState& desired, uint32_t next,
     CC_ASSIGN_OR_RETURN(const uint16_t where, WhereOf(address, slots));
     places.SetAddress(address.address, {.peer = address.peer, .where = where});
   }
-  // In the trie, the IPv4 addresses lie inside of ::/0 and a few more: without
-  // a prefix of their own they would be taken for part of an IPv6 block.
-  places.SetPrefix(IpPrefix::Of(IpAddress::FromV4(0), 0), PlaceValue());
-  for (const DesiredPrefix& prefix : desired.prefixes) {
-    places.SetPrefix(prefix.prefix, {.peer = prefix.peer, .where = CC_REMOTE});
-  }
+  AddPrefixes(desired, places);
   CC_RETURN_IF_ERROR(places_.Stage(places, next, staging));
   if (journal_.has_value()) names_.Stage(desired.names, staging);
   if (services_.has_value())
@@ -125,6 +120,14 @@ absl::Status Publisher::Stage(const DesiredState& desired, uint32_t next,
   return absl::FailedPreconditionError(
       absl::StrCat("service ", desired.services->begin()->first.ToString(),
                    ": the datapath was opened without a cgroup"));
+}
+
+// In the trie, the IPv4 addresses lie inside of ::/0 and a few more: without a
+// prefix of their own they would be taken for part of an IPv6 block.
+void Publisher::AddPrefixes(const DesiredState& desired, PlaceTable& places) {
+  places.SetPrefix(IpPrefix::Of(IpAddress::FromV4(0), 0), PlaceValue());
+  for (const DesiredPrefix& prefix : desired.prefixes)
+    places.SetPrefix(prefix.prefix, {.peer = prefix.peer, .where = CC_REMOTE});
 }
 
 absl::StatusOr<uint16_t> Publisher::WhereOf(const DesiredAddress& address,

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "ciliumcore/datapath/plan.h"
 #include "lib/datapath/desired_internal.h"
 #include "lib/datapath/endpoint_writer_internal.h"
 #include "lib/datapath/grace_internal.h"
@@ -59,6 +60,9 @@ class Publisher {
     return journal_.has_value() ? &*journal_ : nullptr;
   }
 
+  // What Publish would write. Writes nothing.
+  ChangePlan Plan(const DesiredState& desired) const;
+
   // Publishes `desired`. `attach` runs when all is prepared and nothing is
   // visible; if it fails, nothing will have been. Returns the epoch, which
   // stays what it is if nothing changes.
@@ -75,6 +79,9 @@ class Publisher {
   absl::Status AdoptHops();
   absl::StatusOr<uint16_t> WhereOf(const DesiredAddress& address,
                                    absl::Span<const uint16_t> slots);
+  uint16_t KnownWhere(const DesiredAddress& address,
+                      const DesiredState& desired) const;
+  static void AddPrefixes(const DesiredState& desired, PlaceTable& places);
   absl::StatusOr<uint16_t> TakeHop(const DesiredHop& hop);
 
   PublishedMaps maps_;

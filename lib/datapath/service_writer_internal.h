@@ -40,6 +40,9 @@ class ServiceWriter {
   // DataLoss if the maps are not such as a writer leaves.
   absl::Status Adopt(const Found& found);
 
+  // What Stage would do.
+  void Plan(const ServiceTable& desired, ChangePlan& plan) const;
+
   // Prepares `desired` to be true from epoch `next` on. On an error the caller
   // undoes `staging`. If `desired` is what is true now, O(those on their way
   // out).

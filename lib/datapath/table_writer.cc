@@ -79,7 +79,7 @@ absl::StatusOr<std::vector<uint16_t>> TableWriter::Stage(
   for (Live& live : live_) live.is_wanted = false;
   std::vector<uint16_t> indexes;
   for (const CompiledTable& table : wanted) {
-    Live* live = FindEqual(table);
+    Live* live = const_cast<Live*>(FindEqual(table));
     if (live == nullptr) {
       live = FindExtensible(table, placed_peers);
       if (live != nullptr) {
@@ -106,8 +106,9 @@ absl::StatusOr<std::vector<uint16_t>> TableWriter::Stage(
   return indexes;
 }
 
-TableWriter::Live* TableWriter::FindEqual(const CompiledTable& table) {
-  for (Live& live : live_) {
+const TableWriter::Live* TableWriter::FindEqual(
+    const CompiledTable& table) const {
+  for (const Live& live : live_) {
     if (live.content == table) return &live;
   }
   return nullptr;

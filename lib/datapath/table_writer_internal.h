@@ -34,6 +34,11 @@ class TableWriter {
   // anything is staged. DataLoss if they are not such as a writer leaves.
   absl::Status Adopt(const std::set<uint16_t>& in_use, const Found& found);
 
+  // What Stage would do. Returns the index of each table that stays as it is, 0
+  // for a new one.
+  std::vector<uint16_t> Plan(absl::Span<const CompiledTable> wanted,
+                             ChangePlan& plan) const;
+
   // Writes the tables that are not there yet; returns the index of each. Those
   // that are not among `wanted` are retired once the change is published.
   // `placed_peers`: those that an address has now.
@@ -62,7 +67,7 @@ class TableWriter {
   absl::Status AdoptPage(uint32_t page, bool is_root, Live& live);
   void DropStrays();
 
-  Live* FindEqual(const CompiledTable& table);
+  const Live* FindEqual(const CompiledTable& table) const;
   // A live table that lacks nothing but classes of peers without an address.
   Live* FindExtensible(const CompiledTable& table,
                        const absl::flat_hash_set<uint32_t>& placed_peers);

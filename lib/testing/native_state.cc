@@ -185,6 +185,14 @@ absl::StatusOr<uint32_t> NativeState::Commit(const std::vector<Edit>& edits) {
   return generation;
 }
 
+absl::StatusOr<ChangePlan> NativeState::Plan(const std::vector<Edit>& edits) {
+  CC_ASSIGN_OR_RETURN(Intent next, planner_.Edited(edits));
+  const Surroundings surroundings = Resolve(next);
+  CC_ASSIGN_OR_RETURN(const Planner::Plan plan,
+                      planner_.Compiled(std::move(next), surroundings));
+  return publisher_.Plan(plan.desired);
+}
+
 // Programs stay at an interface that closes.
 void NativeState::NoteAttached(const Intent& before) {
   const Intent& now = planner_.intent();

@@ -31,6 +31,7 @@ class NativeState : public Committer, public FlowDirectory {
       const testing::NativeDatapathOptions& options);
 
   absl::StatusOr<uint32_t> Commit(const std::vector<Edit>& edits) override;
+  absl::StatusOr<ChangePlan> Plan(const std::vector<Edit>& edits) override;
 
   absl::StatusOr<testing::PacketOutcome> Run(absl::string_view interface,
                                              bool is_egress,

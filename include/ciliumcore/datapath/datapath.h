@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "ciliumcore/datapath/options.h"
+#include "ciliumcore/datapath/plan.h"
 #include "ciliumcore/flow/flow.h"
 #include "ciliumcore/policy/cluster.h"
 #include "ciliumcore/policy/compiler.h"
@@ -63,6 +64,10 @@ class Transaction {
   Transaction& SetPolicies(std::vector<NetworkPolicy> policies);
   // Replaces what is known of namespaces; others have their name as a label.
   Transaction& SetNamespaces(std::vector<Namespace> namespaces);
+
+  // What Commit would write now; writes nothing. The edits stay. Errors as
+  // Commit's, but that room which is missing is told in the plan.
+  absl::StatusOr<ChangePlan> Plan() const;
 
   // Does all of it, or nothing and says why. On success every packet that
   // begins afterwards is judged by the new state alone, and no packet by a
