@@ -50,13 +50,13 @@ char* Journal::Bank(uint32_t bank) {
 
 void Journal::StoreHead(uint32_t bank, uint32_t used) {
   head_ = uint64_t{bank} << 32 | used;
-  StoreRelease(&HeaderWord(CC_JOURNAL_WORD_HEAD), uint64_t{head_});
+  StoreRelease(&HeaderWord(CC_JOURNAL_WORD_HEAD), __u64{head_});
 }
 
 Journal Journal::Create(Lines lines) {
   Journal journal(std::move(lines));
   StoreRelease(&journal.HeaderWord(CC_JOURNAL_WORD_MAGIC),
-               uint64_t{CC_JOURNAL_MAGIC});
+               __u64{CC_JOURNAL_MAGIC});
   return journal;
 }
 

@@ -69,16 +69,14 @@ class Journal {
 
   uint64_t build() const { return Header(CC_JOURNAL_WORD_BUILD); }
   void SetBuild(uint64_t build) {
-    StoreRelease(&HeaderWord(CC_JOURNAL_WORD_BUILD), build);
+    StoreRelease(&HeaderWord(CC_JOURNAL_WORD_BUILD), __u64{build});
   }
   int fd() const { return lines_.fd(); }
 
  private:
   explicit Journal(Lines lines) : lines_(std::move(lines)) {}
 
-  uint64_t& HeaderWord(int word) {
-    return reinterpret_cast<uint64_t&>(lines_[0].word[word]);
-  }
+  __u64& HeaderWord(int word) { return lines_[0].word[word]; }
   uint64_t Header(int word) const { return LoadAcquire(&lines_[0].word[word]); }
   uint32_t bank_bytes() const;
   char* Bank(uint32_t bank);
