@@ -13,8 +13,7 @@ struct bench_frontend {
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(max_entries, 131072);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1); /* as many as there are services */
   __type(key, struct bench_frontend);
   __type(value, __u64);
 } bench_frontends SEC(".maps");
