@@ -20,106 +20,123 @@ struct cc_choice {
 	struct cc_addr addr; /* of the frontend, then of the backend */
 	__be16 port;
 	__u8 protocol;
-	__u32 index, born; /* of the backend */
+	__u32 index, born; /* of the backend; `born` only where cc_backends was read */
 };
 
-/* The index of the service of that frontend, 0 if none. */
-CC_INLINE __u32 cc_service_find(const struct cc_choice *asked)
+CC_INLINE bool cc_addr_is_v4(const struct cc_addr *addr)
 {
-	const __u32 zero = 0;
-	const struct cc_state *state = cc_lookup(&cc_state, &zero);
+	return !(addr->w[0] | addr->w[1]) && addr->w[2] == bpf_htonl(0xffff);
+}
 
-	if (!state)
-		return 0;
+CC_INLINE bool cc_service_is(const struct cc_service *service, const struct cc_choice *asked)
+{
+	const struct cc_addr *addr = &asked->addr;
+	const __be32 *words = service->near_addr;
+
+	if (service->addr != addr->w[3] || service->port != asked->port ||
+	    service->protocol != asked->protocol)
+		return false;
+	return service->is_v6 ? !((words[0] ^ addr->w[0]) | (words[1] ^ addr->w[1]) |
+				  (words[2] ^ addr->w[2])) :
+				cc_addr_is_v4(addr);
+}
+
+/* The service of that frontend and its index, NULL if there is none. */
+CC_INLINE const struct cc_service *cc_service_find(const struct cc_choice *asked,
+						   const struct cc_state *state, __u32 *index)
+{
 	const __u32 hash =
 		cc_service_hash(&asked->addr, asked->port, asked->protocol, state->addr_seed);
 	const __u32 line = hash / CC_SERVICE_HEADS & state->service_mask;
 	const struct cc_service_heads *heads = cc_lookup(&cc_frontends, &line);
 
 	if (!heads)
-		return 0;
-	__u32 at = cc_load_once(&heads->service[hash % CC_SERVICE_HEADS]);
+		return NULL;
+	*index = cc_load_once(&heads->service[hash % CC_SERVICE_HEADS]);
+	for (int i = 0; i < CC_SERVICE_CHAIN && *index; i++) {
+		const struct cc_service *service = cc_lookup(&cc_services, index);
 
-	for (int i = 0; i < CC_SERVICE_CHAIN && at; i++) {
-		const struct cc_service *service = cc_lookup(&cc_services, &at);
-
-		if (!service)
-			break;
-		if (service->port == asked->port && service->protocol == asked->protocol &&
-		    cc_addr_equal(&service->addr, &asked->addr))
-			return at;
-		at = cc_load_once(&service->next);
+		if (!service || cc_service_is(service, asked))
+			return service;
+		*index = cc_load_once(&service->next);
 	}
-	return 0;
+	return NULL;
 }
 
 /* What the service stands for at `epoch`. */
 CC_INLINE __u64 cc_service_target(const struct cc_service *service, __u32 epoch)
 {
 	const __u16 which = cc_switch_pick(cc_load_once(&service->which), epoch);
-	const __u64 *target = which == 0 ? &service->target[0] :
-			      which == 1 ? &service->target[1] :
-					   &service->target[2];
 
-	return cc_load_once(target);
+	return cc_load_once(&service->target[which & 1]);
 }
 
-/* Puts the backend at `index` into `choice`. */
-CC_INLINE bool cc_choose(struct cc_choice *choice, __u32 index)
+/* The number in the slot that `random` says. */
+CC_INLINE bool cc_service_number(__u64 target, __u32 random, __u32 *number)
 {
-	const struct cc_backend *backend = cc_lookup(&cc_backends, &index);
+	if (target & CC_SERVICE_IS_FEW) {
+		const __u32 size = target >> 23 & 0xf;
+
+		*number = target >> (27 + 3 * ((__u64)random * size >> 32)) & 7;
+		return true;
+	}
+	const __u32 size = target >> 23 & 0x1ffff;
+	const __u32 slot = (__u64)random * size >> 32;
+	const __u32 line = (__u32)(target >> 40) + slot / CC_SERVICE_SLOTS;
+	const struct cc_service_slots *slots = cc_lookup(&cc_maglev, &line);
+
+	if (!slots)
+		return false;
+	*number = cc_load_once(&slots->backend[slot % CC_SERVICE_SLOTS]);
+	return true;
+}
+
+/* Puts the backend of a slot, by `random`, into `choice`. */
+CC_INLINE bool cc_choose(struct cc_choice *choice, const struct cc_service *service, __u64 target,
+			 __u32 random)
+{
+	__u32 number;
+
+	if (!cc_service_number(target, random, &number))
+		return false;
+	choice->index = (target & (CC_SERVICE_MAX_BACKENDS - 1)) + number;
+	if (target & CC_SERVICE_IS_NEAR) {
+		choice->addr = cc_addr_v4(service->near_addr[number % CC_SERVICE_NEAR]);
+		choice->port = service->near_port[number % CC_SERVICE_NEAR];
+		return true;
+	}
+	const struct cc_backend *backend = cc_lookup(&cc_backends, &choice->index);
 
 	if (!backend)
 		return false;
 	choice->addr = backend->addr;
 	choice->port = backend->port;
-	choice->index = index;
 	choice->born = backend->born;
 	return true;
 }
 
 /* The same of one that is remembered from an earlier epoch, if it is still there
  * and of `service`. Between the two looks at `born` nobody else moved in. */
-CC_INLINE bool cc_choose_again(struct cc_choice *choice, __u32 index, __u32 born, __u32 service,
-			       __u32 epoch)
+CC_INLINE bool cc_choose_again(struct cc_choice *choice, __u32 index, __u32 service, __u32 epoch)
 {
 	const struct cc_backend *backend = cc_lookup(&cc_backends, &index);
+	const __u32 born = backend ? cc_load_once(&backend->born) : 0;
 
-	if (!born || !backend || cc_load_once(&backend->born) != born)
+	if (!born)
 		return false;
 	const __u32 until = cc_load_once(&backend->until);
 
 	if (backend->service != service || (until && (__s32)(epoch - until) >= 0))
 		return false;
-	const struct cc_choice before = *choice;
-
 	choice->addr = backend->addr;
 	choice->port = backend->port;
 	choice->index = index;
 	choice->born = born;
-	if (cc_load_once(&backend->born) == born)
-		return true;
-	*choice = before;
-	return false;
+	return cc_load_once(&backend->born) == born;
 }
 
-/* A backend by the Maglev table, at random. */
-CC_INLINE bool cc_choose_any(struct cc_choice *choice, __u64 target)
-{
-	const __u32 size = target >> 23 & 0x1ffff;
-	const __u32 backends = target & (CC_SERVICE_MAX_BACKENDS - 1);
-
-	if (size == 1)
-		return cc_choose(choice, backends);
-	const __u32 slot = (__u64)bpf_get_prandom_u32() * size >> 32;
-	const __u32 line = (__u32)(target >> 40) + slot / CC_SERVICE_SLOTS;
-	const struct cc_service_slots *slots = cc_lookup(&cc_maglev, &line);
-
-	return slots &&
-	       cc_choose(choice, backends + cc_load_once(&slots->backend[slot % CC_SERVICE_SLOTS]));
-}
-
-/* The same, but the one that `client` had if it came back in time. */
+/* The one that `client` had if it came back in time; else that of its slot, which
+ * is the same while the table is, and one that changes moves few. */
 CC_INLINE bool cc_choose_for(struct cc_choice *choice, const struct cc_service *service,
 			     __u32 index, __u64 target, __u64 client, __u32 epoch)
 {
@@ -128,13 +145,13 @@ CC_INLINE bool cc_choose_for(struct cc_choice *choice, const struct cc_service *
 	struct cc_affinity *had = cc_lookup(&cc_affinity, &key);
 
 	if (had && (__s32)(now - cc_load_once(&had->seen)) <= (__s32)life &&
-	    cc_choose_again(choice, cc_load_once(&had->backend), cc_load_once(&had->born), index,
-			    epoch)) {
+	    cc_choose_again(choice, cc_load_once(&had->backend), index, epoch) &&
+	    choice->born == cc_load_once(&had->born)) {
 		if (had->seen != now)
 			had->seen = now;
 		return true;
 	}
-	if (!cc_choose_any(choice, target))
+	if (!cc_choose(choice, service, target, client * 0x9e3779b97f4a7c15ull >> 32))
 		return false;
 	const struct cc_affinity has = { .backend = choice->index,
 					 .born = choice->born,

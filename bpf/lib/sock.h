@@ -19,25 +19,31 @@ enum cc_sock_verdict {
 #define CC_SOCK_ECONNREFUSED 111
 #define CC_SOCK_ENOMEM 12
 
-CC_INLINE bool cc_is_frontend(const struct cc_sock_service *known, const struct cc_addr *addr,
-			      __be16 port)
+/* What the socket knows of that service, or the entry to put that into. */
+CC_INLINE struct cc_sock_service *cc_sock_entry(struct cc_sock *sock, __u32 service)
 {
-	return known->frontend_port == port && cc_addr_equal(&known->frontend, addr);
-}
-
-/* What the socket knows of the frontend, or the entry to put that into. */
-CC_INLINE struct cc_sock_service *cc_sock_entry(struct cc_sock *sock, const struct cc_addr *addr,
-						__be16 port)
-{
-	__u32 at = sock->next % CC_SOCK_SERVICES;
+	const __u32 next = sock->next % CC_SOCK_SERVICES;
+	__u32 at = next;
 
 	for (__u32 i = 0; i < CC_SOCK_SERVICES; i++)
-		if (cc_is_frontend(&sock->known[i], addr, port))
+		if (sock->service[i] == service)
 			at = i;
-	if (at == sock->next % CC_SOCK_SERVICES)
+	if (at == next)
 		sock->next = at + 1;
+	sock->service[at] = service;
 	sock->last = at;
 	return &sock->known[at];
+}
+
+/* The backend that the socket had, if it is still one of the service. An index may
+ * have become another service's, and a backend's another's: the addresses tell. */
+CC_INLINE bool cc_sock_go_on(struct cc_choice *choice, const struct cc_sock_service *known,
+			     __u32 service, __u32 epoch)
+{
+	return known->frontend_port == choice->port &&
+	       cc_addr_equal(&known->frontend, &choice->addr) &&
+	       cc_choose_again(choice, known->index, service, epoch) &&
+	       known->backend_port == choice->port && cc_addr_equal(&known->backend, &choice->addr);
 }
 
 /* Counts and tells that a frontend has no backend. */
@@ -64,36 +70,41 @@ CC_INLINE int cc_sock_refuse(const struct cc_choice *asked, __u32 epoch)
  * backend that it had: its datagrams to a service are one conversation. */
 CC_INLINE int cc_sock_translate(struct bpf_sock_addr *ctx, struct cc_choice *choice, bool connects)
 {
+	const __u32 zero = 0;
+	const struct cc_state *state = cc_lookup(&cc_state, &zero);
+
+	if (!state)
+		return CC_SOCK_GO_ON;
 	const struct cc_choice asked = *choice;
-	const __u32 epoch = cc_epoch();
-	const __u32 index = cc_service_find(&asked);
-	const struct cc_service *service = index ? cc_lookup(&cc_services, &index) : NULL;
+	const __u32 epoch = cc_load_once(&state->epoch);
+	__u32 index = 0;
+	const struct cc_service *service = cc_service_find(&asked, state, &index);
 	const __u64 target = service ? cc_service_target(service, epoch) : CC_SERVICE_NONE;
 
 	if (!service || target == CC_SERVICE_NONE)
 		return CC_SOCK_GO_ON;
 	struct cc_sock *sock = cc_sock_of(&cc_socks, ctx, true);
-	struct cc_sock_service *known = sock ? cc_sock_entry(sock, &asked.addr, asked.port) : NULL;
+	struct cc_sock_service *known = sock ? cc_sock_entry(sock, index) : NULL;
 
 	if (!known) {
 		bpf_set_retval(-CC_SOCK_ENOMEM);
 		return CC_SOCK_REFUSE;
 	}
-	const bool goes_on = !connects && cc_is_frontend(known, &asked.addr, asked.port) &&
-			     cc_choose_again(choice, known->index, known->born, index, epoch);
+	const bool goes_on = !connects && cc_sock_go_on(choice, known, index, epoch);
 
-	if (!goes_on &&
-	    (target == CC_SERVICE_EMPTY ||
-	     !(service->affinity_ticks ? cc_choose_for(choice, service, index, target,
-						       bpf_get_netns_cookie(ctx), epoch) :
-					 cc_choose_any(choice, target))))
+	if (!goes_on && (target == CC_SERVICE_EMPTY ||
+			 !(service->affinity_ticks ?
+				   cc_choose_for(choice, service, index, target,
+						 bpf_get_netns_cookie(ctx), epoch) :
+				   cc_choose(choice, service, target, bpf_get_prandom_u32())))) {
+		*choice = asked;
 		return cc_sock_refuse(&asked, epoch);
+	}
 	known->frontend = asked.addr;
 	known->frontend_port = asked.port;
 	known->backend = choice->addr;
 	known->backend_port = choice->port;
 	known->index = choice->index;
-	known->born = choice->born;
 	return CC_SOCK_GO_ON;
 }
 
@@ -106,10 +117,10 @@ CC_INLINE void cc_sock_restore(struct bpf_sock_addr *ctx, struct cc_choice *choi
 		return;
 	for (__u32 i = 0; i < CC_SOCK_SERVICES; i++) {
 		/* of two services with this backend, the one that it spoke to last */
-		const struct cc_sock_service *known =
-			&sock->known[(sock->last + i) % CC_SOCK_SERVICES];
+		const __u32 at = (sock->last + i) % CC_SOCK_SERVICES;
+		const struct cc_sock_service *known = &sock->known[at];
 
-		if (!known->born || known->backend_port != choice->port ||
+		if (!sock->service[at] || known->backend_port != choice->port ||
 		    !cc_addr_equal(&known->backend, &choice->addr))
 			continue;
 		choice->addr = known->frontend;

@@ -5,6 +5,7 @@
 #ifndef CILIUMCORE_LIB_DATAPATH_SERVICE_INDEX_INTERNAL_H_
 #define CILIUMCORE_LIB_DATAPATH_SERVICE_INDEX_INTERNAL_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -32,12 +33,19 @@ struct ServiceChains {
     return line.service[index];
   }
   static Frontend KeyOf(const cc_service& service) {
-    return {.address = abi::FromAddr(service.addr),
+    const __be32* words = service.near_addr;
+    return {.address = service.is_v6
+                           ? abi::FromAddr({.w = {words[0], words[1], words[2],
+                                                  service.addr}})
+                           : IpAddress::FromV4(abi::FromBe32(service.addr)),
             .port = {.protocol = static_cast<Protocol>(service.protocol),
                      .port = abi::FromBe16(service.port)}};
   }
   static void SetKey(cc_service& service, const Frontend& frontend) {
-    service.addr = abi::ToAddr(frontend.address);
+    const cc_addr addr = abi::ToAddr(frontend.address);
+    service.is_v6 = !frontend.address.is_v4();
+    if (service.is_v6) std::copy_n(addr.w, 3, service.near_addr);
+    service.addr = addr.w[3];
     service.port = abi::ToBe16(frontend.port.port);
     service.protocol = static_cast<__u8>(frontend.port.protocol);
   }

@@ -10,7 +10,8 @@
 namespace ciliumcore::internal {
 namespace {
 
-// Lines of a table of 509 slots: of a service with 2 to 5 equal backends.
+// Lines of a table of 509 slots: of a service with 2 to 5 equal backends that
+// remembers its clients.
 constexpr uint32_t kLinesOfAService = 16;
 
 template <typename T>

@@ -8,8 +8,8 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/base/status.h"
-#include "ciliumcore/service/maglev.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/datapath/service_slots_internal.h"
 
 namespace ciliumcore::internal {
 namespace {
@@ -19,14 +19,6 @@ constexpr uint32_t kLeastRoom = 4;
 
 std::pair<IpAddress, uint16_t> KeyOf(const Backend& backend) {
   return {backend.address, backend.port};
-}
-
-// The same on every node, whatever its seed.
-uint64_t MaglevKeyOf(const Backend& backend) {
-  const cc_addr addr = abi::ToAddr(backend.address);
-  const __be16 port = abi::ToBe16(backend.port);
-  return uint64_t{cc_service_hash(&addr, port, 0, 1)} << 32 |
-         cc_service_hash(&addr, port, 0, 2);
 }
 
 }  // namespace
@@ -56,7 +48,7 @@ absl::Status ServiceWriter::Stage(
   for (const auto& [frontend, service] : *desired) {
     const auto found = live_.find(frontend);
     if (found != live_.end() && found->second.target != CC_SERVICE_NONE &&
-        found->second.options == service)
+        found->second.options == service && !found->second.is_far_for_now)
       continue;
     if (found == live_.end() && live_.size() >= room()) {
       // What nobody wants any more may still be there.
@@ -89,6 +81,7 @@ void ServiceWriter::EraseUnwanted(const ServiceTable& desired, uint32_t next) {
 absl::Status ServiceWriter::StageRemoval(const Frontend& frontend,
                                          uint32_t next, Staging& staging) {
   Live after = live_.at(frontend);
+  CC_RETURN_IF_ERROR(WaitForReaders(after));
   for (const auto& [key, number] : after.numbers) {
     EndBackend(after.room.first + number, next, staging);
   }
@@ -100,7 +93,9 @@ absl::Status ServiceWriter::StageRemoval(const Frontend& frontend,
   after.numbers.clear();
   after.resting.clear();
   after.lines = after.room = {};
-  return Switch(std::move(after), CC_SERVICE_NONE, next, staging);
+  after.is_far_for_now = false;
+  Switch(std::move(after), CC_SERVICE_NONE, next, staging);
+  return absl::OkStatus();
 }
 
 absl::Status ServiceWriter::StageService(const ServiceOptions& service,
@@ -112,11 +107,13 @@ absl::Status ServiceWriter::StageService(const ServiceOptions& service,
     unwanted_.insert(service.frontend);  // until it is published
   }
   Live after = found->second;
-  const Range old_lines = after.lines;
+  CC_RETURN_IF_ERROR(WaitForReaders(after));
+  const Live& before = found->second;
   after.options = service;
   CC_RETURN_IF_ERROR(NumberBackends(after, next, staging));
-  CC_ASSIGN_OR_RETURN(const uint64_t target, BuildTarget(after, staging));
-  staging.OnPublished([this, old_lines, next] {
+  CC_ASSIGN_OR_RETURN(const uint64_t target,
+                      BuildTarget(before, after, staging));
+  staging.OnPublished([this, old_lines = before.lines, next] {
     if (old_lines.count != 0)
       lines_.Retire(old_lines.first, old_lines.count, next);
   });
@@ -124,7 +121,8 @@ absl::Status ServiceWriter::StageService(const ServiceOptions& service,
   __u32& life = maps_.services[after.index].affinity_ticks;
   staging.OnUndo([&life, before = life] { life = before; });
   life = AffinityTicks(service);
-  return Switch(std::move(after), target, next, staging);
+  Switch(std::move(after), target, next, staging);
+  return absl::OkStatus();
 }
 
 uint32_t ServiceWriter::AffinityTicks(const ServiceOptions& service) const {
@@ -238,42 +236,73 @@ void ServiceWriter::EndBackend(uint32_t at, uint32_t next, Staging& staging) {
       [this, at] { StoreRelease(&maps_.backends[at].until, uint32_t{0}); });
 }
 
-absl::StatusOr<uint64_t> ServiceWriter::BuildTarget(Live& live,
+absl::StatusOr<uint64_t> ServiceWriter::BuildTarget(const Live& before,
+                                                    Live& live,
                                                     Staging& staging) {
   live.lines = {};
-  std::vector<MaglevBackend> backends;
+  live.is_far_for_now = false;
   std::vector<uint16_t> numbers;
   for (const Backend& backend : live.options.backends) {
-    if (backend.weight == 0) continue;
-    backends.push_back({.key = MaglevKeyOf(backend), .weight = backend.weight});
     numbers.push_back(live.numbers.at(KeyOf(backend)));
   }
-  if (backends.empty()) return uint64_t{CC_SERVICE_EMPTY};
-  if (backends.size() == 1) {
-    return uint64_t{CC_SERVICE_TARGET(0, 1, live.room.first + numbers[0])};
+  CC_ASSIGN_OR_RETURN(const std::vector<uint16_t> slots,
+                      SlotsOf(live.options, numbers));
+  if (slots.empty()) return uint64_t{CC_SERVICE_EMPTY};
+  const auto size = static_cast<uint32_t>(slots.size());
+  if (size <= CC_SERVICE_FEW &&
+      *std::max_element(slots.begin(), slots.end()) < CC_SERVICE_FEW) {
+    return BuildFew(before, live, slots);
   }
-  const uint32_t size = MaglevSizeFor(backends);
-  CC_ASSIGN_OR_RETURN(const std::vector<uint16_t> table,
-                      BuildMaglev(backends, size));
   const uint32_t count = (size + CC_SERVICE_SLOTS - 1) / CC_SERVICE_SLOTS;
   CC_ASSIGN_OR_RETURN(const uint32_t first, lines_.Take(count, *grace_));
   staging.OnUndo([this, first, count] { lines_.Return(first, count); });
   for (uint32_t slot = 0; slot < size; ++slot) {
     maps_.slots[first + slot / CC_SERVICE_SLOTS]
-        .backend[slot % CC_SERVICE_SLOTS] = numbers[table[slot]];
+        .backend[slot % CC_SERVICE_SLOTS] = slots[slot];
   }
   live.lines = {.first = first, .count = count};
   return uint64_t{CC_SERVICE_TARGET(first, size, live.room.first)};
 }
 
-absl::Status ServiceWriter::Switch(Live after, uint64_t target, uint32_t next,
-                                   Staging& staging) {
-  // The word remembers one change: who is older than the last must be gone.
-  if (!after.is_new) CC_RETURN_IF_ERROR(grace_->WaitFor(after.since));
+// Copies the backends into the service's line too, if they go there. While
+// programs may read there those of another room, they do not, for now.
+uint64_t ServiceWriter::BuildFew(const Live& before, Live& live,
+                                 absl::Span<const uint16_t> slots) {
+  uint64_t packed = 0;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    packed |= uint64_t{slots[i]} << 3 * i;
+  }
+  const uint64_t target =
+      CC_SERVICE_FEW_TARGET(packed, slots.size(), live.room.first);
+  const ServiceOptions& options = live.options;
+  if (!options.frontend.address.is_v4() ||
+      options.affinity == Affinity::kClientIp ||
+      *std::max_element(slots.begin(), slots.end()) >= CC_SERVICE_NEAR) {
+    return target;
+  }
+  live.is_far_for_now = (before.target & CC_SERVICE_IS_NEAR) != 0 &&
+                        before.room.first != live.room.first;
+  if (live.is_far_for_now) return target;
+  cc_service& service = maps_.services[live.index];
+  for (const auto& [key, number] : live.numbers) {
+    if (number >= CC_SERVICE_NEAR) continue;
+    service.near_addr[number] = abi::ToAddr(key.first).w[3];
+    service.near_port[number] = abi::ToBe16(key.second);
+  }
+  return target | CC_SERVICE_IS_NEAR;
+}
+
+// A service remembers one change: who is older than the last must be gone.
+absl::Status ServiceWriter::WaitForReaders(const Live& live) {
+  return live.is_new ? absl::OkStatus() : grace_->WaitFor(live.since);
+}
+
+void ServiceWriter::Switch(Live after, uint64_t target, uint32_t next,
+                           Staging& staging) {
   after.is_new = false;
   const uint8_t before = after.which;
   cc_service& service = maps_.services[after.index];
-  after.which = (before + 1) % 3;
+  after.which = before ^ 1;
   service.target[after.which] = target;
   StoreRelease(&service.which, __u64{CC_SWITCH(next, after.which, before)});
   staging.OnUndo([&service, since = after.since, before] {
@@ -297,7 +326,6 @@ absl::Status ServiceWriter::Switch(Live after, uint64_t target, uint32_t next,
     }
     live_[frontend] = std::move(after);
   });
-  return absl::OkStatus();
 }
 
 }  // namespace ciliumcore::internal

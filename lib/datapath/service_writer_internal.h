@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "ciliumcore/service/service.h"
 #include "lib/datapath/adoption_internal.h"
 #include "lib/datapath/desired_internal.h"
@@ -59,8 +60,9 @@ class ServiceWriter {
     bool is_new = false;  // no packet can have an older word of it
     uint8_t which = 0;    // where the target is
     uint64_t target = CC_SERVICE_NONE;
+    bool is_far_for_now = false;  // the next change can copy its backends
     ServiceOptions options;
-    Range lines, room;  // of its table; of its backends
+    Range lines, room;  // of its slots; of its backends
     std::map<std::pair<IpAddress, uint16_t>, uint16_t> numbers;  // in the room
     // Numbers that were given up, and at which epoch; ascending.
     std::deque<std::pair<uint32_t, uint16_t>> resting;
@@ -81,11 +83,16 @@ class ServiceWriter {
   absl::Status MoveBackends(Live& live, uint32_t next, Staging& staging);
   void WriteBackend(uint32_t at, const Backend& backend, uint32_t service);
   void EndBackend(uint32_t at, uint32_t next, Staging& staging);
-  // The word for the numbered backends; its table is in `live.lines`.
-  absl::StatusOr<uint64_t> BuildTarget(Live& live, Staging& staging);
+  // The word for the numbered backends; its slots are in `live.lines`. `before`
+  // is what programs may still read.
+  absl::StatusOr<uint64_t> BuildTarget(const Live& before, Live& live,
+                                       Staging& staging);
+  uint64_t BuildFew(const Live& before, Live& live,
+                    absl::Span<const uint16_t> slots);
+  absl::Status WaitForReaders(const Live& live);
   // Makes `target` true from `next` on, and `after` what is known of it then.
-  absl::Status Switch(Live after, uint64_t target, uint32_t next,
-                      Staging& staging);
+  // Nobody reads what was before the last change.
+  void Switch(Live after, uint64_t target, uint32_t next, Staging& staging);
   size_t room() const { return ServiceIndex::EntriesOf(maps_.heads.size()); }
   void EraseUnwanted(const ServiceTable& desired, uint32_t next);
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -130,6 +131,26 @@ class ServiceWriterTest : public ::testing::Test {
   }
   static Backend Of(int i) {
     return {.address = Ip("10.0.0." + std::to_string(i)), .port = 8080};
+  }
+
+  // Adds backends until the client has another slot than the one of `had`:
+  // whose it is.
+  std::optional<Backend> SlotAfter(ServiceOptions service, const Backend& had) {
+    for (int i = 10; i < 40; ++i) {
+      service.backends.push_back(Of(i));
+      EXPECT_TRUE(Set({service}).ok());
+      // Who was never here gets the slot's.
+      Frontend& other = service.frontend;
+      const Frontend frontend = other;
+      other.address = Ip("10.96.1." + std::to_string(i));
+      std::vector<ServiceOptions> both = {service, service};
+      both[0].frontend = frontend;
+      EXPECT_TRUE(Set(both).ok());
+      const Backend slots = *Connect(other);
+      service.frontend = frontend;
+      if (slots != had) return slots;
+    }
+    return std::nullopt;
   }
 
   // The backend that a new connection gets; none if it is refused.
@@ -324,12 +345,49 @@ TEST_F(ServiceWriterTest, AClientIsRememberedForItsTime) {
   }
   EXPECT_GT(others.size(), 3u);
   world_.netns_cookie = 1;
-  std::set<Backend> later;
-  for (uint32_t ticks = 1301; ticks < 5000; ticks += 101) {
-    SetTicks(ticks);
-    later.insert(*Connect(service.frontend));
+  // With other backends it would have another; it is told from its own slot's
+  // only then.
+  const std::optional<Backend> slots = SlotAfter(service, first);
+  ASSERT_TRUE(slots.has_value());
+  for (const uint32_t late : {1300u, 1400u, 1500u}) {
+    SetTicks(late);
+    EXPECT_EQ(*Connect(service.frontend), first) << late;
   }
-  EXPECT_GT(later.size(), 3u) << "forgotten each time";
+  SetTicks(1601);
+  EXPECT_EQ(*Connect(service.frontend), *slots) << "forgotten";
+}
+
+// Nobody remembers, and yet: the slot is the client's.
+TEST_F(ServiceWriterTest, AForgottenClientMostlyFindsItsBackend) {
+  ServiceOptions service = Service(1, {1, 2, 3, 4, 5, 6, 7, 8, 9});
+  service.affinity = Affinity::kClientIp;
+  service.affinity_timeout = absl::Seconds(1);
+  ASSERT_TRUE(Set({service}).ok());
+  constexpr int kClients = 500;
+  uint32_t ticks = 1000;
+  const auto connect_all = [&] {
+    std::vector<Backend> got;
+    SetTicks(ticks += 10);
+    for (int client = 1; client <= kClients; ++client) {
+      world_.netns_cookie = client;
+      got.push_back(*Connect(service.frontend));
+    }
+    return got;
+  };
+  const std::vector<Backend> before = connect_all();
+  EXPECT_EQ(connect_all(), before);
+  std::map<Backend, int> counts;
+  for (const Backend& backend : before) ++counts[backend];
+  for (const auto& [backend, count] : counts)
+    EXPECT_NEAR(count, kClients / 9.0, kClients / 18.0);
+  const Backend gone = service.backends[0];
+  service.backends.erase(service.backends.begin());
+  ASSERT_TRUE(Set({service}).ok());
+  const std::vector<Backend> after = connect_all();
+  int moved = 0;
+  for (int i = 0; i < kClients; ++i)
+    moved += before[i] != gone && after[i] != before[i];
+  EXPECT_LT(moved, kClients / 10);
 }
 
 TEST_F(ServiceWriterTest,
@@ -351,9 +409,10 @@ TEST_F(ServiceWriterTest,
   EXPECT_EQ(*Connect(Service(3, {}).frontend), Of(5));
 }
 
-TEST_F(ServiceWriterTest, SlotsAreThoseOfTheWeightsExactly) {
+TEST_F(ServiceWriterTest, ATableHasTheSlotsOfTheWeights) {
   ServiceOptions service = Service(1, {1, 2, 3});
   service.backends[0].weight = 3;
+  service.affinity = Affinity::kClientIp;
   ASSERT_TRUE(Set({service}).ok());
   std::map<uint16_t, uint32_t> slots;
   const uint32_t size =
@@ -367,6 +426,88 @@ TEST_F(ServiceWriterTest, SlotsAreThoseOfTheWeightsExactly) {
   EXPECT_NEAR(slots[0], size * 3 / 5.0, 1);
   EXPECT_NEAR(slots[1], size / 5.0, 1);
   EXPECT_NEAR(slots[2], size / 5.0, 1);
+}
+
+// Whether the choice comes from the word, a list or a table.
+TEST_F(ServiceWriterTest, SharesAreThoseOfTheWeights) {
+  const auto expect_shares = [&](std::vector<uint32_t> weights, bool is_v6) {
+    ServiceOptions service = Service(1, {});
+    if (is_v6) service.frontend.address = Ip("fd00:96::1");
+    double total = 0;
+    for (size_t i = 0; i < weights.size(); ++i) {
+      service.backends.push_back(Of(static_cast<int>(i + 1)));
+      if (is_v6)
+        service.backends.back().address =
+            Ip("fd00:1::" + std::to_string(i + 1));
+      service.backends.back().weight = weights[i];
+      total += weights[i];
+    }
+    ASSERT_TRUE(Set({}).ok());
+    ASSERT_TRUE(Set({service}).ok());
+    constexpr int kConnects = 20000;
+    std::map<IpAddress, int> counts;
+    for (int i = 0; i < kConnects; ++i) {
+      Socket socket;
+      socket.Ask(service.frontend.address, 80);
+      ASSERT_EQ(cc_connect6(&socket.call), 1);
+      ++counts[socket.V6().address];
+    }
+    size_t reached = 0;
+    for (const Backend& backend : service.backends) {
+      const double expected = kConnects * backend.weight / total;
+      reached += backend.weight != 0;
+      EXPECT_NEAR(counts[backend.address], expected,
+                  5 * std::sqrt(expected) + 1)
+          << backend.address.ToString() << " of " << weights.size();
+    }
+    counts.erase(IpAddress());
+    std::erase_if(counts, [](const auto& count) { return count.second == 0; });
+    EXPECT_EQ(counts.size(), reached);
+  };
+  for (const bool is_v6 : {false, true}) {
+    expect_shares({1}, is_v6);
+    expect_shares({1, 1, 1}, is_v6);
+    expect_shares({2, 0, 2, 4}, is_v6);
+    expect_shares({0, 0, 0, 0, 3}, is_v6);
+    expect_shares({1, 1, 1, 1, 1, 1, 1, 1}, is_v6);
+    expect_shares({1, 1, 1, 1, 1, 1, 1, 1, 1}, is_v6);
+    expect_shares({30, 1, 1, 1}, is_v6);
+    expect_shares({1009, 1013}, is_v6);
+  }
+}
+
+// Copies in the service's line follow the backends through every change.
+TEST_F(ServiceWriterTest, FewBackendsAreNear) {
+  const Frontend frontend = Service(1, {}).frontend;
+  const auto is_near = [&] {
+    const cc_service& service = writer_->maps().services[1];
+    const uint16_t which = cc_switch_pick(service.which, state_[0].epoch);
+    return (service.target[which] & CC_SERVICE_IS_NEAR) != 0;
+  };
+  ASSERT_TRUE(Set({Service(1, {1, 2, 3})}).ok());
+  EXPECT_TRUE(is_near());
+  // One after the other: there is room for one more.
+  ASSERT_TRUE(Set({Service(1, {2, 3, 4})}).ok());
+  EXPECT_TRUE(is_near());
+  // All at once: what may be read is not written over, until the next change
+  // of any service.
+  ASSERT_TRUE(Set({Service(1, {5, 6, 7})}).ok());
+  EXPECT_FALSE(is_near());
+  EXPECT_GT(Connect(frontend)->address, Of(4).address);
+  ASSERT_FALSE(Set({Service(1, {5, 6, 7}), Service(2, {})}, [&] {
+                 EXPECT_GT(Connect(frontend)->address, Of(4).address);
+                 return absl::AbortedError("late");
+               }).ok());
+  EXPECT_FALSE(is_near());
+  ASSERT_TRUE(Set({Service(1, {5, 6, 7}), Service(2, {})}).ok());
+  EXPECT_TRUE(is_near());
+  std::set<Backend> got;
+  for (int i = 0; i < 100; ++i) got.insert(*Connect(frontend));
+  EXPECT_EQ(got, (std::set<Backend>{Of(5), Of(6), Of(7)}));
+  ServiceOptions remembers = Service(1, {5, 6, 7});
+  remembers.affinity = Affinity::kClientIp;
+  ASSERT_TRUE(Set({remembers}).ok());
+  EXPECT_FALSE(is_near()) << "clients are remembered by what only the far know";
 }
 
 // Little room, many changes: a client never gets what is not there, and

@@ -54,10 +54,10 @@ CC_LAYOUT(cc_place, CC_FIELD(cc_place, which), CC_FIELD(cc_place, value),
           CC_FIELD(cc_place, pad));
 CC_LAYOUT(cc_service_heads, CC_FIELD(cc_service_heads, service));
 CC_LAYOUT(cc_service, CC_FIELD(cc_service, which), CC_FIELD(cc_service, target),
-          CC_FIELD(cc_service, addr), CC_FIELD(cc_service, port),
-          CC_FIELD(cc_service, protocol), CC_FIELD(cc_service, pad),
           CC_FIELD(cc_service, next), CC_FIELD(cc_service, affinity_ticks),
-          CC_FIELD(cc_service, pad2));
+          CC_FIELD(cc_service, near_addr), CC_FIELD(cc_service, near_port),
+          CC_FIELD(cc_service, addr), CC_FIELD(cc_service, port),
+          CC_FIELD(cc_service, protocol), CC_FIELD(cc_service, is_v6));
 CC_LAYOUT(cc_service_slots, CC_FIELD(cc_service_slots, backend));
 CC_LAYOUT(cc_backend, CC_FIELD(cc_backend, addr), CC_FIELD(cc_backend, port),
           CC_FIELD(cc_backend, pad), CC_FIELD(cc_backend, born),
@@ -71,10 +71,9 @@ CC_LAYOUT(cc_sock_service, CC_FIELD(cc_sock_service, frontend),
           CC_FIELD(cc_sock_service, backend),
           CC_FIELD(cc_sock_service, frontend_port),
           CC_FIELD(cc_sock_service, backend_port),
-          CC_FIELD(cc_sock_service, index), CC_FIELD(cc_sock_service, born),
-          CC_FIELD(cc_sock_service, pad));
-CC_LAYOUT(cc_sock, CC_FIELD(cc_sock, known), CC_FIELD(cc_sock, last),
-          CC_FIELD(cc_sock, next));
+          CC_FIELD(cc_sock_service, index));
+CC_LAYOUT(cc_sock, CC_FIELD(cc_sock, service), CC_FIELD(cc_sock, last),
+          CC_FIELD(cc_sock, next), CC_FIELD(cc_sock, known));
 CC_LAYOUT(cc_hop, CC_FIELD(cc_hop, ifindex), CC_FIELD(cc_hop, family),
           CC_FIELD(cc_hop, gateway));
 CC_LAYOUT(cc_endpoint, CC_FIELD(cc_endpoint, subject),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Services: frontends in a hash of ours, as addresses are (identity.h); each
- * names a Maglev table and a range of backends.
+ * names a range of backends and the slots that choose among them. Of an IPv4
+ * service with few, the slots and copies of the backends lie in its own line.
  *
  * One user-space writer. What a packet or a system call may hold is rewritten
  * only when its grace period is over. */
@@ -11,7 +12,9 @@
 
 #define CC_SERVICE_HEADS 16 /* in a line of cc_frontends */
 #define CC_SERVICE_CHAIN 16 /* services in a chain at most */
-#define CC_SERVICE_SLOTS 32 /* of a Maglev table, in a line of cc_maglev */
+#define CC_SERVICE_SLOTS 32 /* in a line of cc_maglev */
+#define CC_SERVICE_FEW 8    /* slots that fit into a target, each of a number below 8 */
+#define CC_SERVICE_NEAR 4   /* backends of which a service has copies at most */
 
 /* Map cc_frontends: array of a power of two, memory-mapped. The first service
  * of each chain, 0 for none. Of cc_service_hash, the low bits choose within a
@@ -21,33 +24,46 @@ struct cc_service_heads {
 };
 CC_ABI_SIZE(struct cc_service_heads, 64);
 
-/* What a frontend stands for, in one word: {line:24 | size:17 | backends:23}.
- * The table has `size` slots from line `line` of cc_maglev on, each with
- * the number of a backend from index `backends` of cc_backends on. Size 1: there
- * is no table, the one backend is at `backends`. */
+/* What a frontend stands for, in one word. Its backends are numbered: number n is
+ * at index `backends` + n of cc_backends. A new connection takes one of `size`
+ * slots, each of which has the number of a backend.
+ *
+ *   {0:2 | line:22 | size:17 | backends:23}
+ *        the slots are in cc_maglev, from that line on
+ *   {1:1 | near:1 | 0:11 | slots:24 | size:4 | backends:23}
+ *        the slots are here: 8 at most, 3 bits each, the first lowest; if `near`, the
+ *        service has copies of the backends, whose numbers are below 4 */
 #define CC_SERVICE_TARGET(line, size, backends) \
 	((__u64)(line) << 40 | (__u64)(size) << 23 | (__u64)(backends))
+#define CC_SERVICE_IS_FEW (1ull << 63)
+#define CC_SERVICE_IS_NEAR (1ull << 62)
+#define CC_SERVICE_FEW_TARGET(slots, size, backends) \
+	(CC_SERVICE_IS_FEW | (__u64)(slots) << 27 | (__u64)(size) << 23 | (__u64)(backends))
 #define CC_SERVICE_NONE 0ull  /* no service */
 #define CC_SERVICE_EMPTY 1ull /* a service without backends: refuse */
-#define CC_SERVICE_MAX_LINES (1u << 24)
+#define CC_SERVICE_MAX_LINES (1u << 22)
 #define CC_SERVICE_MAX_BACKENDS (1u << 23)
 
 /* Map cc_services: array, memory-mapped; 0 is never used. `which` switches
  * between the targets with the epoch (CC_SWITCH over their indices). */
 struct cc_service {
 	__u64 which;
-	__u64 target[3];
-	struct cc_addr addr;
-	__be16 port;
-	__u8 protocol;
-	__u8 pad;
+	__u64 target[2];
 	__u32 next;           /* of its chain, 0 at the end */
 	__u32 affinity_ticks; /* how long a client is remembered; 0: not at all */
-	__u32 pad2;
+	/* While the target is near, of numbers 0 to 3. IPv6: three words of its address. */
+	__be32 near_addr[CC_SERVICE_NEAR];
+	__be16 near_port[CC_SERVICE_NEAR];
+	/* The frontend. Of the address, the last word, which is all of an IPv4 one. */
+	__be32 addr;
+	__be16 port;
+	__u8 protocol;
+	__u8 is_v6;
 };
 CC_ABI_SIZE(struct cc_service, 64);
 
-/* Map cc_maglev: array, memory-mapped. */
+/* Map cc_maglev: array, memory-mapped. Slots of services: Maglev tables, and lists
+ * where any order does. */
 struct cc_service_slots {
 	__u16 backend[CC_SERVICE_SLOTS];
 };
@@ -86,20 +102,20 @@ CC_ABI_SIZE(struct cc_affinity, 16);
 struct cc_sock_service {
 	struct cc_addr frontend, backend;
 	__be16 frontend_port, backend_port;
-	__u32 index, born; /* of the backend */
-	__u32 pad;
+	__u32 index; /* of the backend */
 };
-CC_ABI_SIZE(struct cc_sock_service, 48);
+CC_ABI_SIZE(struct cc_sock_service, 40);
 
 #define CC_SOCK_SERVICES 4 /* that an unconnected socket remembers */
 
 /* Map cc_socks: storage of a socket. */
 struct cc_sock {
+	__u32 service[CC_SOCK_SERVICES]; /* indexes of those that are known, 0 for none */
+	__u32 last;                      /* the one it spoke to last, or is connected to */
+	__u32 next;                      /* the one to forget next */
 	struct cc_sock_service known[CC_SOCK_SERVICES];
-	__u32 last; /* the one it spoke to last, or is connected to */
-	__u32 next; /* the one to forget next */
 };
-CC_ABI_SIZE(struct cc_sock, 200);
+CC_ABI_SIZE(struct cc_sock, 184);
 
 /* Where in cc_frontends the chain of a frontend begins. */
 static inline __u32 cc_service_hash(const struct cc_addr *addr, __be16 port, __u8 protocol,
