@@ -117,10 +117,10 @@ CC_INLINE void cc_sock_restore(struct bpf_sock_addr *ctx, struct cc_choice *choi
 		return;
 	for (__u32 i = 0; i < CC_SOCK_SERVICES; i++) {
 		/* of two services with this backend, the one that it spoke to last */
-		const __u32 at = (sock->last + i) % CC_SOCK_SERVICES;
-		const struct cc_sock_service *known = &sock->known[at];
+		const struct cc_sock_service *known =
+			&sock->known[(sock->last + i) % CC_SOCK_SERVICES];
 
-		if (!sock->service[at] || known->backend_port != choice->port ||
+		if (!known->frontend_port || known->backend_port != choice->port ||
 		    !cc_addr_equal(&known->backend, &choice->addr))
 			continue;
 		choice->addr = known->frontend;

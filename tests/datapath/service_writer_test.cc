@@ -256,6 +256,17 @@ TEST_F(ServiceWriterTest, TellsFrontendsOfOneChainApart) {
   ASSERT_TRUE(Set({services[0]}).ok());
   EXPECT_EQ(*Connect(tcp), Of(10));
   EXPECT_EQ(Connect(udp)->address, udp.address);
+  // An IPv6 address that ends in the IPv4 one.
+  Frontend v6 = tcp;
+  cc_addr addr = abi::ToAddr(tcp.address);
+  do {
+    ++addr.w[0];
+    v6.address = abi::FromAddr(addr);
+  } while (head_of(v6) != head_of(tcp));
+  Socket socket;
+  socket.Ask(v6.address, v6.port.port);
+  ASSERT_EQ(cc_connect6(&socket.call), 1);
+  EXPECT_EQ(socket.V6().address, v6.address);
 }
 
 TEST_F(ServiceWriterTest, AnUnconnectedSocketGoesOnUntilItsBackendIsGone) {
@@ -388,6 +399,28 @@ TEST_F(ServiceWriterTest, AForgottenClientMostlyFindsItsBackend) {
   for (int i = 0; i < kClients; ++i)
     moved += before[i] != gone && after[i] != before[i];
   EXPECT_LT(moved, kClients / 10);
+}
+
+TEST_F(ServiceWriterTest, ABackendIsNotTakenForWhoHadItsNumber) {
+  ServiceOptions service = Service(1, {1, 2, 3, 4, 5, 6, 7, 8, 9});
+  service.affinity = Affinity::kClientIp;
+  ASSERT_TRUE(Set({service}).ok());
+  std::vector<uint64_t> clients;
+  for (uint64_t client = 1; client <= 200; ++client) {
+    world_.netns_cookie = client;
+    if (*Connect(service.frontend) == Of(1)) clients.push_back(client);
+  }
+  ASSERT_GT(clients.size(), 5u);
+  service.backends.erase(service.backends.begin());
+  ASSERT_TRUE(Set({service}).ok());
+  service.backends.push_back(Of(20));
+  ServiceOptions unknown = service;
+  unknown.frontend = Service(2, {}).frontend;
+  ASSERT_TRUE(Set({service, unknown}).ok());
+  for (const uint64_t client : clients) {
+    world_.netns_cookie = client;
+    EXPECT_EQ(*Connect(service.frontend), *Connect(unknown.frontend)) << client;
+  }
 }
 
 TEST_F(ServiceWriterTest,
