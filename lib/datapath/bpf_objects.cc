@@ -172,8 +172,8 @@ absl::Status AttachedLink::TakeOver() {
   bpf_prog_info ours = {};
   CC_RETURN_IF_ERROR(InfoOf(fd.get(), pin.c_str(), &link));
   CC_RETURN_IF_ERROR(InfoOf(program, pin.c_str(), &ours));
-  if (link.prog_id == ours.id) return absl::OkStatus();
-  if (bpf_link_update(fd.get(), program, nullptr) != 0)
+  if (link.prog_id != ours.id &&
+      bpf_link_update(fd.get(), program, nullptr) != 0)
     return absl::ErrnoToStatus(errno, absl::StrCat("updating the link ", pin));
   is_adopted = false;
   return absl::OkStatus();

@@ -21,7 +21,7 @@ Transaction::~Transaction() = default;
 
 Transaction& Transaction::AttachEndpoint(EndpointOptions endpoint) {
   state_->edits.push_back([endpoint = std::move(endpoint)](Intent& intent) {
-    intent.endpoints.insert_or_assign(endpoint.interface, endpoint);
+    intent.endpoints.Edit().insert_or_assign(endpoint.interface, endpoint);
     intent.touched.insert(endpoint.interface);
     return absl::OkStatus();
   });
@@ -30,7 +30,7 @@ Transaction& Transaction::AttachEndpoint(EndpointOptions endpoint) {
 
 Transaction& Transaction::DetachEndpoint(std::string interface) {
   state_->edits.push_back([interface = std::move(interface)](Intent& intent) {
-    if (intent.endpoints.erase(interface) != 0) return absl::OkStatus();
+    if (intent.endpoints.Edit().erase(interface) != 0) return absl::OkStatus();
     return absl::NotFoundError(
         absl::StrCat("endpoint ", interface, ": not attached"));
   });
@@ -38,21 +38,21 @@ Transaction& Transaction::DetachEndpoint(std::string interface) {
 }
 
 Transaction& Transaction::UpsertRemote(RemoteOptions remote) {
-  state_->edits.push_back(
-      [remote = std::move(remote)](Intent& intent) -> absl::Status {
-        if (remote.addresses.empty()) {
-          return absl::InvalidArgumentError(
-              "remote: expected an address, found none");
-        }
-        intent.remotes.insert_or_assign(remote.addresses.front(), remote);
-        return absl::OkStatus();
-      });
+  state_->edits.push_back([remote = std::move(remote)](
+                              Intent& intent) -> absl::Status {
+    if (remote.addresses.empty()) {
+      return absl::InvalidArgumentError(
+          "remote: expected an address, found none");
+    }
+    intent.remotes.Edit().insert_or_assign(remote.addresses.front(), remote);
+    return absl::OkStatus();
+  });
   return *this;
 }
 
 Transaction& Transaction::RemoveRemote(const IpAddress& address) {
   state_->edits.push_back([address](Intent& intent) {
-    if (intent.remotes.erase(address) != 0) return absl::OkStatus();
+    if (intent.remotes.Edit().erase(address) != 0) return absl::OkStatus();
     return absl::NotFoundError(
         absl::StrCat("remote ", address.ToString(), ": not known"));
   });
@@ -64,7 +64,7 @@ Transaction& Transaction::UpsertService(ServiceOptions service) {
       [service = std::move(service)](Intent& intent) -> absl::Status {
         if (absl::Status valid = ValidateService(service); !valid.ok())
           return valid;
-        intent.EditServices().insert_or_assign(service.frontend, service);
+        intent.services.Edit().insert_or_assign(service.frontend, service);
         return absl::OkStatus();
       });
   return *this;
@@ -72,7 +72,7 @@ Transaction& Transaction::UpsertService(ServiceOptions service) {
 
 Transaction& Transaction::RemoveService(const Frontend& frontend) {
   state_->edits.push_back([frontend](Intent& intent) {
-    if (intent.EditServices().erase(frontend) != 0) return absl::OkStatus();
+    if (intent.services.Edit().erase(frontend) != 0) return absl::OkStatus();
     return absl::NotFoundError(
         absl::StrCat("service ", frontend.ToString(), ": not known"));
   });
@@ -92,8 +92,7 @@ Transaction& Transaction::SetServices(std::vector<ServiceOptions> services) {
               "service ", service.ToString(),
               ": its frontend is also that of service ", at->second.name));
         }
-        intent.services =
-            std::make_shared<internal::ServiceTable>(std::move(table));
+        intent.services = internal::Shared(std::move(table));
         return absl::OkStatus();
       });
   return *this;

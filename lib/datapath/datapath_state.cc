@@ -75,6 +75,7 @@ absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
                           return sock_programs->object().MapFd(name);
                         }));
   }
+  CC_ASSIGN_OR_RETURN(AddressWatch watch, AddressWatch::Open(netns));
   CC_ASSIGN_OR_RETURN(Barrier barrier, KernelBarrier());
   CC_ASSIGN_OR_RETURN(UniqueFd events_fd, map_fd("cc_events"));
   CC_ASSIGN_OR_RETURN(RingBuffer events,
@@ -87,9 +88,9 @@ absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
                       LostCounters::Adopt(std::move(lost_fd)));
   std::shared_ptr<DatapathState> state(new DatapathState(
       options, std::move(netns), std::move(pins), std::move(programs),
-      std::move(sock_programs), std::move(maps), std::move(barrier),
-      inheritance.epoch, std::move(events), std::move(counters),
-      std::move(lost)));
+      std::move(sock_programs), std::move(watch), std::move(maps),
+      std::move(barrier), inheritance.epoch, std::move(events),
+      std::move(counters), std::move(lost)));
   if (service_maps.has_value())
     state->publisher_.AddServices(*std::move(service_maps), TickSeconds());
   if (inheritance.journal.has_value()) {
@@ -134,28 +135,38 @@ DatapathState::DatapathState(const DatapathOptions& options, NetNs netns,
                              std::unique_ptr<Pins> pins,
                              std::unique_ptr<ProgramSet> programs,
                              std::unique_ptr<SockPrograms> sock_programs,
-                             PublishedMaps maps, Barrier barrier,
-                             uint32_t epoch, RingBuffer events,
+                             AddressWatch watch, PublishedMaps maps,
+                             Barrier barrier, uint32_t epoch, RingBuffer events,
                              Counters counters, LostCounters lost)
     : options_(options),
       netns_(std::move(netns)),
       pins_(std::move(pins)),
       programs_(std::move(programs)),
       sock_programs_(std::move(sock_programs)),
+      watch_(std::move(watch)),
       publisher_(std::move(maps), std::move(barrier), epoch),
       events_(std::move(events)),
       counters_(std::move(counters)),
       lost_(std::move(lost)) {}
 
-absl::StatusOr<Surroundings> DatapathState::Resolve(
-    const Intent& intent) const {
-  Surroundings surroundings;
+absl::StatusOr<std::shared_ptr<const Surroundings>> DatapathState::Resolve(
+    const Intent& intent) {
+  const Intent& in_force = planner_.intent();
+  addresses_changed_ = watch_.HasChanged() || addresses_changed_;
+  if (!addresses_changed_ && intent.touched.empty() &&
+      intent.endpoints.IsSameAs(in_force.endpoints) &&
+      intent.remotes.IsSameAs(in_force.remotes)) {
+    return surroundings_;
+  }
+  auto resolved_all = std::make_shared<Surroundings>();
+  Surroundings& surroundings = *resolved_all;
+  const auto& links = surroundings_->links;
   CC_ASSIGN_OR_RETURN(Netlink netlink, Netlink::Open(netns_));
-  for (const auto& [interface, endpoint] : intent.endpoints) {
+  for (const auto& [interface, endpoint] : *intent.endpoints) {
     // Those that were there are as they were: a link that is made anew under an
     // old name has to be attached anew.
-    const auto known = links_.find(interface);
-    if (known != links_.end() && !intent.touched.contains(interface)) {
+    const auto known = links.find(interface);
+    if (known != links.end() && !intent.touched.contains(interface)) {
       surroundings.links.insert(*known);
       continue;
     }
@@ -163,7 +174,7 @@ absl::StatusOr<Surroundings> DatapathState::Resolve(
     if (!link.ok()) return Annotate(link.status(), "endpoint");
     ResolvedLink& resolved = surroundings.links[interface];
     resolved.ifindex = link->ifindex;
-    for (const auto& [other, its] : links_) {
+    for (const auto& [other, its] : links) {
       if (its.ifindex != link->ifindex || other == interface) continue;
       return absl::FailedPreconditionError(absl::StrCat(
           "endpoint ", interface, ": its interface is attached as ", other,
@@ -178,7 +189,7 @@ absl::StatusOr<Surroundings> DatapathState::Resolve(
     }
     if (!link->is_pair()) resolved.flags |= CC_ENDPOINT_NO_PEER_REDIRECT;
   }
-  for (const auto& [first, remote] : intent.remotes) {
+  for (const auto& [first, remote] : *intent.remotes) {
     if (!remote.next_hop.has_value()) continue;
     absl::StatusOr<LinkInfo> link =
         netlink.FindLink(remote.next_hop->interface);
@@ -194,7 +205,7 @@ absl::StatusOr<Surroundings> DatapathState::Resolve(
   // A pod in the host's network is the host.
   std::vector<IpAddress>& host = surroundings.host_addresses;
   std::erase_if(host, [&](const IpAddress& address) {
-    return std::any_of(intent.endpoints.begin(), intent.endpoints.end(),
+    return std::any_of(intent.endpoints->begin(), intent.endpoints->end(),
                        [&](const auto& entry) {
                          const auto& own = entry.second.addresses;
                          return std::find(own.begin(), own.end(), address) !=
@@ -203,25 +214,26 @@ absl::StatusOr<Surroundings> DatapathState::Resolve(
   });
   std::sort(host.begin(), host.end());
   host.erase(std::unique(host.begin(), host.end()), host.end());
-  return surroundings;
+  return resolved_all;
 }
 
 absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
   const std::lock_guard lock(mutex_);
   CC_ASSIGN_OR_RETURN(Intent next, planner_.Edited(edits));
-  CC_ASSIGN_OR_RETURN(const Surroundings surroundings, Resolve(next));
+  CC_ASSIGN_OR_RETURN(const auto surroundings, Resolve(next));
   CC_ASSIGN_OR_RETURN(Planner::Plan plan,
-                      planner_.Compiled(std::move(next), surroundings));
+                      planner_.Compiled(std::move(next), *surroundings));
   std::map<std::string, std::unique_ptr<Attachment>> attached;
   CC_ASSIGN_OR_RETURN(const uint32_t generation,
                       publisher_.Publish(plan.desired, [&] {
-                        return AttachNew(plan.intent, surroundings, attached);
+                        return AttachNew(plan.intent, *surroundings, attached);
                       }));
   attachments_.merge(attached);
   DetachGone(plan.intent);
   DetachFound(plan.intent);
   const absl::Status taken_over = TakeOver();
-  links_ = surroundings.links;
+  surroundings_ = surroundings;
+  addresses_changed_ = false;
   planner_.Published(std::move(plan));
   if (!taken_over.ok()) return taken_over;
   return generation;
@@ -230,9 +242,9 @@ absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
 absl::StatusOr<ChangePlan> DatapathState::Plan(const std::vector<Edit>& edits) {
   const std::lock_guard lock(mutex_);
   CC_ASSIGN_OR_RETURN(Intent next, planner_.Edited(edits));
-  CC_ASSIGN_OR_RETURN(const Surroundings surroundings, Resolve(next));
+  CC_ASSIGN_OR_RETURN(const auto surroundings, Resolve(next));
   CC_ASSIGN_OR_RETURN(const Planner::Plan plan,
-                      planner_.Compiled(std::move(next), surroundings));
+                      planner_.Compiled(std::move(next), *surroundings));
   return publisher_.Plan(plan.desired);
 }
 
@@ -279,8 +291,12 @@ absl::Status DatapathState::PinState() {
 absl::Status DatapathState::AttachNew(
     const Intent& next, const Surroundings& surroundings,
     std::map<std::string, std::unique_ptr<Attachment>>& attached) {
+  if (next.endpoints.IsSameAs(planner_.intent().endpoints)) {
+    return sock_programs_ == nullptr ? absl::OkStatus()
+                                     : sock_programs_->Attach();
+  }
   return netns_.Run([&]() -> absl::Status {
-    for (const auto& [interface, endpoint] : next.endpoints) {
+    for (const auto& [interface, endpoint] : *next.endpoints) {
       if (attachments_.contains(interface)) continue;
       CC_ASSIGN_OR_RETURN(
           attached[interface],
@@ -294,8 +310,9 @@ absl::Status DatapathState::AttachNew(
 
 // Endpoints that close stay attached to programs that know them no more.
 void DatapathState::DetachGone(const Intent& next) {
-  for (const auto& [interface, endpoint] : planner_.intent().endpoints) {
-    if (next.endpoints.contains(interface) ||
+  if (next.endpoints.IsSameAs(planner_.intent().endpoints)) return;
+  for (const auto& [interface, endpoint] : *planner_.intent().endpoints) {
+    if (next.endpoints->contains(interface) ||
         endpoint.on_detach == OnDetach::kClosed)
       continue;
     auto gone = attachments_.find(interface);
@@ -307,7 +324,7 @@ void DatapathState::DetachGone(const Intent& next) {
 // Endpoints of an earlier process that this one does not name have ended.
 void DatapathState::DetachFound(const Intent& next) {
   for (const EndpointWriter::Adopted& found : found_) {
-    if (found.closes || next.endpoints.contains(found.interface)) continue;
+    if (found.closes || next.endpoints->contains(found.interface)) continue;
     const absl::Status gone = netns_.Run([&]() -> absl::Status {
       CC_ASSIGN_OR_RETURN(const auto attachment,
                           programs_->Attach(found.interface, found.ifindex));

@@ -21,6 +21,7 @@
 #include "ciliumcore/flow/flow.h"
 #include "ciliumcore/maps/per_cpu_map.h"
 #include "ciliumcore/maps/ring_buffer.h"
+#include "ciliumcore/net/netlink.h"
 #include "ciliumcore/net/netns.h"
 #include "ciliumcore/policy/compiler.h"
 #include "lib/datapath/intent_internal.h"
@@ -63,16 +64,18 @@ class DatapathState : public FlowDirectory, public Committer {
   DatapathState(const DatapathOptions& options, NetNs netns,
                 std::unique_ptr<Pins> pins,
                 std::unique_ptr<ProgramSet> programs,
-                std::unique_ptr<SockPrograms> sock_programs, PublishedMaps maps,
-                Barrier barrier, uint32_t epoch, RingBuffer events,
-                Counters counters, LostCounters lost);
+                std::unique_ptr<SockPrograms> sock_programs, AddressWatch watch,
+                PublishedMaps maps, Barrier barrier, uint32_t epoch,
+                RingBuffer events, Counters counters, LostCounters lost);
 
   // Keeps a journal for the process after this one.
   absl::Status KeepJournal();
   // Goes on with maps of an earlier process; `journal` is its.
   absl::Status Adopt(Journal journal);
 
-  absl::StatusOr<Surroundings> Resolve(const Intent& intent) const;
+  // What is in force, if nothing in it can have changed.
+  absl::StatusOr<std::shared_ptr<const Surroundings>> Resolve(
+      const Intent& intent);
   absl::Status AttachNew(
       const Intent& next, const Surroundings& surroundings,
       std::map<std::string, std::unique_ptr<Attachment>>& attached);
@@ -88,9 +91,12 @@ class DatapathState : public FlowDirectory, public Committer {
   const std::unique_ptr<SockPrograms> sock_programs_;  // null without services
 
   mutable std::mutex mutex_;
+  AddressWatch watch_;
   Publisher publisher_;
   Planner planner_;
-  std::map<std::string, ResolvedLink> links_;  // of the endpoints
+  std::shared_ptr<const Surroundings> surroundings_ =
+      std::make_shared<const Surroundings>();  // of what is in force
+  bool addresses_changed_ = true;              // of the node, since then
   std::map<std::string, std::unique_ptr<Attachment>>
       attachments_;  // by interface
   // Endpoints of an earlier process, until the first commit says which stay.

@@ -52,11 +52,16 @@ struct DesiredAddress {
   uint32_t peer = 0;
   std::optional<uint32_t> endpoint;  // index of an endpoint of this node
   std::optional<DesiredHop> hop;
+
+  friend bool operator==(const DesiredAddress&,
+                         const DesiredAddress&) = default;
 };
 
 struct DesiredPrefix {
   IpPrefix prefix;
   uint32_t peer = 0;
+
+  friend bool operator==(const DesiredPrefix&, const DesiredPrefix&) = default;
 };
 
 // What the numbers of a state mean.

@@ -53,13 +53,13 @@ absl::Status ValidateIntent(const Intent& intent) {
         absl::StrCat("address ", address.ToString(),
                      ": belongs to two, one is ", at->second));
   };
-  for (const auto& [interface, endpoint] : intent.endpoints) {
+  for (const auto& [interface, endpoint] : *intent.endpoints) {
     CC_RETURN_IF_ERROR(ValidateEndpoint(endpoint));
     for (const IpAddress& address : endpoint.addresses) {
       CC_RETURN_IF_ERROR(claim(address, absl::StrCat("endpoint ", interface)));
     }
   }
-  for (const auto& [first, remote] : intent.remotes) {
+  for (const auto& [first, remote] : *intent.remotes) {
     if (!remote.identity.valid()) {
       return Annotate(remote.identity.status(),
                       absl::StrCat("remote ", first.ToString()));
@@ -83,19 +83,19 @@ PolicyInput PolicyInputOf(const Intent& intent,
     namespaces.emplace(ns.name, ns);
   };
   for (const Namespace& ns : intent.namespaces) namespaces.emplace(ns.name, ns);
-  for (const auto& [interface, endpoint] : intent.endpoints) {
+  for (const auto& [interface, endpoint] : *intent.endpoints) {
     note_namespace(endpoint.identity);
   }
-  for (const auto& [first, remote] : intent.remotes) {
+  for (const auto& [first, remote] : *intent.remotes) {
     note_namespace(remote.identity);
   }
   for (auto& [name, ns] : namespaces) input.namespaces.push_back(std::move(ns));
   input.host_addresses = surroundings.host_addresses;
-  for (const auto& [interface, endpoint] : intent.endpoints) {
+  for (const auto& [interface, endpoint] : *intent.endpoints) {
     input.endpoints.push_back(PolicyEndpointOf(
         endpoint.identity, endpoint.ports, endpoint.addresses));
   }
-  for (const auto& [first, remote] : intent.remotes) {
+  for (const auto& [first, remote] : *intent.remotes) {
     input.endpoints.push_back(
         PolicyEndpointOf(remote.identity, remote.ports, remote.addresses));
   }
@@ -106,16 +106,16 @@ DesiredState DesiredStateOf(const Intent& intent,
                             const Surroundings& surroundings,
                             const CompiledPolicy& compiled) {
   DesiredState desired;
-  desired.services = intent.services;
+  desired.services = intent.services.get();
   desired.tables = compiled.tables;
   desired.names.peers = compiled.peers;
   desired.names.rule_sets = compiled.rule_sets;
-  for (const auto& [interface, endpoint] : intent.endpoints)
+  for (const auto& [interface, endpoint] : *intent.endpoints)
     desired.names.identities.push_back(endpoint.identity);
-  for (const auto& [first, remote] : intent.remotes)
+  for (const auto& [first, remote] : *intent.remotes)
     desired.names.identities.push_back(remote.identity);
   uint32_t index = 0;
-  for (const auto& [interface, endpoint] : intent.endpoints) {
+  for (const auto& [interface, endpoint] : *intent.endpoints) {
     const ResolvedLink& link = surroundings.links.at(interface);
     const CompiledEndpoint& verdicts = compiled.endpoints[index++];
     DesiredEndpoint out = {.name = interface,
@@ -137,7 +137,8 @@ DesiredState DesiredStateOf(const Intent& intent,
     desired.endpoints.push_back(std::move(out));
   }
   std::vector<const RemoteOptions*> remotes;
-  for (const auto& [first, remote] : intent.remotes) remotes.push_back(&remote);
+  for (const auto& [first, remote] : *intent.remotes)
+    remotes.push_back(&remote);
   for (const AddressPeer& address : compiled.addresses) {
     DesiredAddress out = {.address = address.address,
                           .peer = address.peer,

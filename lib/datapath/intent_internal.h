@@ -10,6 +10,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -30,19 +31,34 @@ struct ResolvedLink {
   uint32_t flags = 0;  // CC_ENDPOINT_*
 };
 
-struct Intent {
-  // The services, to change.
-  ServiceTable& EditServices() {
-    if (services.use_count() > 1)
-      services = std::make_shared<ServiceTable>(*services);
-    return *services;
+// A value that copies share until one of them is edited.
+template <typename T>
+class Shared {
+ public:
+  Shared() : value_(std::make_shared<T>()) {}
+  explicit Shared(T value) : value_(std::make_shared<T>(std::move(value))) {}
+
+  const T& operator*() const { return *value_; }
+  const T* operator->() const { return value_.get(); }
+  std::shared_ptr<const T> get() const { return value_; }
+
+  T& Edit() {
+    if (value_.use_count() > 1) value_ = std::make_shared<T>(*value_);
+    return *value_;
   }
 
-  std::map<std::string, EndpointOptions> endpoints;  // by interface
+  // True for copies that were not edited: O(1).
+  bool IsSameAs(const Shared& other) const { return value_ == other.value_; }
+
+ private:
+  std::shared_ptr<T> value_;
+};
+
+struct Intent {
+  Shared<std::map<std::string, EndpointOptions>> endpoints;  // by interface
   std::set<std::string> touched;  // endpoints that this change attaches
-  std::map<IpAddress, RemoteOptions> remotes;  // by their first address
-  // Shared with the intent before until an edit changes it.
-  std::shared_ptr<ServiceTable> services = std::make_shared<ServiceTable>();
+  Shared<std::map<IpAddress, RemoteOptions>> remotes;  // by first address
+  Shared<ServiceTable> services;
   std::vector<NetworkPolicy> policies;
   std::vector<Namespace> namespaces;
 };

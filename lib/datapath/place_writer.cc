@@ -59,8 +59,22 @@ absl::Status PlaceWriter::Stage(const PlaceTable& desired, uint32_t next,
   EraseUnwanted(next, prefixes_);
   CC_RETURN_IF_ERROR(StageAll(desired, next, staging, addresses_));
   CC_RETURN_IF_ERROR(StageAll(desired, next, staging, prefixes_));
-  staging.OnPublished([this, desired] { current_ = desired; });
+  staging.OnPublished([this, desired] {
+    current_ = desired;
+    peers_.reset();
+  });
   return absl::OkStatus();
+}
+
+bool PlaceWriter::Has(uint32_t peer) {
+  if (!peers_.has_value()) {
+    peers_.emplace().insert(CC_IDENTITY_WORLD);
+    for (const auto& [address, value] : current_.addresses())
+      peers_->insert(value.peer);
+    for (const auto& [prefix, value] : current_.prefixes())
+      peers_->insert(value.peer);
+  }
+  return peers_->contains(peer);
 }
 
 // Entries that were given up in an epoch whose grace period is over mean to

@@ -7,8 +7,10 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "ciliumcore/base/ip.h"
 #include "lib/datapath/address_index_internal.h"
@@ -42,6 +44,9 @@ class PlaceWriter {
 
   // What is true now.
   const PlaceTable& current() const { return current_; }
+
+  // Whether an address has that peer now. O(addresses) once for each change.
+  bool Has(uint32_t peer);
 
  private:
   struct Live {
@@ -81,6 +86,7 @@ class PlaceWriter {
   AddressIndex index_;
   RangePool places_;
   PlaceTable current_;
+  std::optional<absl::flat_hash_set<uint32_t>> peers_;  // of current_
   std::map<IpAddress, Live> addresses_;
   std::map<IpPrefix, Live> prefixes_;
 };

@@ -31,17 +31,36 @@ absl::StatusOr<Intent> Planner::Edited(const std::vector<Edit>& edits) const {
   Intent next = intent_;
   next.touched.clear();
   for (const Edit& edit : edits) CC_RETURN_IF_ERROR(edit(next));
-  CC_RETURN_IF_ERROR(ValidateIntent(next));
+  if (!next.endpoints.IsSameAs(intent_.endpoints) ||
+      !next.remotes.IsSameAs(intent_.remotes))
+    CC_RETURN_IF_ERROR(ValidateIntent(next));
   return next;
 }
 
 absl::StatusOr<Planner::Plan> Planner::Compiled(
     Intent intent, const Surroundings& surroundings) {
-  CC_ASSIGN_OR_RETURN(
-      CompiledPolicy compiled,
-      Compile(PolicyInputOf(intent, surroundings), peers_, rule_sets_));
+  CC_ASSIGN_OR_RETURN(CompiledPolicy compiled,
+                      CompiledPolicyOf(intent, surroundings));
   DesiredState desired = DesiredStateOf(intent, surroundings, compiled);
   return Plan{std::move(intent), std::move(compiled), std::move(desired)};
+}
+
+absl::StatusOr<CompiledPolicy> Planner::CompiledPolicyOf(
+    const Intent& intent, const Surroundings& surroundings) {
+  const bool same_input = input_of_.has_value() &&
+                          input_of_->endpoints.IsSameAs(intent.endpoints) &&
+                          input_of_->remotes.IsSameAs(intent.remotes) &&
+                          input_of_->namespaces == intent.namespaces &&
+                          host_addresses_of_ == surroundings.host_addresses;
+  if (same_input) return compiler_.Recompile(intent.policies);
+  input_of_ = {.endpoints = intent.endpoints,
+               .touched = {},
+               .remotes = intent.remotes,
+               .services = {},
+               .policies = {},
+               .namespaces = intent.namespaces};
+  host_addresses_of_ = surroundings.host_addresses;
+  return compiler_.Compile(PolicyInputOf(intent, surroundings));
 }
 
 void Planner::Published(Plan plan) {
@@ -66,7 +85,7 @@ FlowDirectory::PeerName Planner::FindPeer(uint32_t peer) const {
     if (found == policy->peers.end() || (*found)->number != peer) continue;
     const Identity identity = (*found)->variety.identity;
     std::string name = (*found)->variety.ToString();
-    for (const auto& [interface, endpoint] : intent_.endpoints) {
+    for (const auto& [interface, endpoint] : *intent_.endpoints) {
       if (endpoint.identity.id() != identity) continue;
       name = ShortName(endpoint.identity.labels());
       break;

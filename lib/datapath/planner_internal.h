@@ -10,6 +10,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,8 +76,15 @@ class Planner {
   std::string Explain(uint32_t rule_set) const;
 
  private:
+  absl::StatusOr<CompiledPolicy> CompiledPolicyOf(
+      const Intent& intent, const Surroundings& surroundings);
+
   PeerRegistry peers_;
   RuleSetTable rule_sets_;
+  PolicyCompiler compiler_{&peers_, &rule_sets_};
+  // What the compiler's last input is of; its policies do not matter.
+  std::optional<Intent> input_of_;
+  std::vector<IpAddress> host_addresses_of_;
   Intent intent_;
   // The policy in force, and some before it: late events speak of their peers.
   std::deque<std::shared_ptr<const CompiledPolicy>> policies_;

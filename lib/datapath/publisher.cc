@@ -94,25 +94,14 @@ absl::Status Publisher::Stage(const DesiredState& desired, uint32_t next,
                               Staging& staging) {
   CC_ASSIGN_OR_RETURN(const std::vector<uint16_t> slots,
                       endpoints_.StageSlots(desired.endpoints, next, staging));
-  absl::flat_hash_set<uint32_t> placed_peers;
-  for (const auto& [address, value] : places_.current().addresses()) {
-    placed_peers.insert(value.peer);
-  }
-  for (const auto& [prefix, value] : places_.current().prefixes())
-    placed_peers.insert(value.peer);
-  placed_peers.insert(CC_IDENTITY_WORLD);
   CC_ASSIGN_OR_RETURN(
       const std::vector<uint16_t> tables,
-      tables_.Stage(desired.tables, placed_peers, next, staging));
+      tables_.Stage(
+          desired.tables, [this](uint32_t peer) { return places_.Has(peer); },
+          next, staging));
   CC_RETURN_IF_ERROR(
       endpoints_.Stage(desired.endpoints, tables, next, staging));
-  PlaceTable places;
-  for (const DesiredAddress& address : desired.addresses) {
-    CC_ASSIGN_OR_RETURN(const uint16_t where, WhereOf(address, slots));
-    places.SetAddress(address.address, {.peer = address.peer, .where = where});
-  }
-  AddPrefixes(desired, places);
-  CC_RETURN_IF_ERROR(places_.Stage(places, next, staging));
+  CC_RETURN_IF_ERROR(StagePlaces(desired, slots, next, staging));
   if (journal_.has_value()) names_.Stage(desired.names, staging);
   if (services_.has_value())
     return services_->Stage(desired.services, next, staging);
@@ -128,6 +117,27 @@ void Publisher::AddPrefixes(const DesiredState& desired, PlaceTable& places) {
   places.SetPrefix(IpPrefix::Of(IpAddress::FromV4(0), 0), PlaceValue());
   for (const DesiredPrefix& prefix : desired.prefixes)
     places.SetPrefix(prefix.prefix, {.peer = prefix.peer, .where = CC_REMOTE});
+}
+
+absl::Status Publisher::StagePlaces(const DesiredState& desired,
+                                    const std::vector<uint16_t>& slots,
+                                    uint32_t next, Staging& staging) {
+  if (placed_.has_value() && placed_->slots == slots &&
+      placed_->addresses == desired.addresses &&
+      placed_->prefixes == desired.prefixes)
+    return absl::OkStatus();
+  PlaceTable places;
+  for (const DesiredAddress& address : desired.addresses) {
+    CC_ASSIGN_OR_RETURN(const uint16_t where, WhereOf(address, slots));
+    places.SetAddress(address.address, {.peer = address.peer, .where = where});
+  }
+  AddPrefixes(desired, places);
+  CC_RETURN_IF_ERROR(places_.Stage(places, next, staging));
+  staging.OnPublished(
+      [this, placed = Placed{desired.addresses, desired.prefixes, slots}] {
+        placed_ = placed;
+      });
+  return absl::OkStatus();
 }
 
 absl::StatusOr<uint16_t> Publisher::WhereOf(const DesiredAddress& address,

@@ -77,6 +77,9 @@ class Publisher {
   absl::Status Stage(const DesiredState& desired, uint32_t next,
                      Staging& staging);
   absl::Status AdoptHops();
+  absl::Status StagePlaces(const DesiredState& desired,
+                           const std::vector<uint16_t>& slots, uint32_t next,
+                           Staging& staging);
   absl::StatusOr<uint16_t> WhereOf(const DesiredAddress& address,
                                    absl::Span<const uint16_t> slots);
   uint16_t KnownWhere(const DesiredAddress& address,
@@ -90,6 +93,13 @@ class Publisher {
   TableWriter tables_;
   PlaceWriter places_;
   std::optional<ServiceWriter> services_;
+  // What the places in force are of.
+  struct Placed {
+    std::vector<DesiredAddress> addresses;
+    std::vector<DesiredPrefix> prefixes;
+    std::vector<uint16_t> slots;
+  };
+  std::optional<Placed> placed_;
   RangePool hop_pool_;
   std::map<DesiredHop, uint16_t>
       hops_;  // grows with the neighbours of the node

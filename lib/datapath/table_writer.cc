@@ -73,7 +73,7 @@ TableWriter::TableWriter(PublishedMaps* maps, GraceKeeper* grace)
 
 absl::StatusOr<std::vector<uint16_t>> TableWriter::Stage(
     absl::Span<const CompiledTable> wanted,
-    const absl::flat_hash_set<uint32_t>& placed_peers, uint32_t next,
+    absl::FunctionRef<bool(uint32_t peer)> is_placed, uint32_t next,
     Staging& staging) {
   Collect();
   for (Live& live : live_) live.is_wanted = false;
@@ -81,10 +81,10 @@ absl::StatusOr<std::vector<uint16_t>> TableWriter::Stage(
   for (const CompiledTable& table : wanted) {
     Live* live = const_cast<Live*>(FindEqual(table));
     if (live == nullptr) {
-      live = FindExtensible(table, placed_peers);
+      live = FindExtensible(table, is_placed);
       if (live != nullptr) {
         CC_RETURN_IF_ERROR(
-            grace_->WaitFor(next - 1));  // nobody is older than `placed_peers`
+            grace_->WaitFor(next - 1));  // nobody is older than `is_placed`
         CC_RETURN_IF_ERROR(Extend(*live, table, staging));
       } else {
         CC_ASSIGN_OR_RETURN(live, Write(table, next, staging));
@@ -116,7 +116,7 @@ const TableWriter::Live* TableWriter::FindEqual(
 
 TableWriter::Live* TableWriter::FindExtensible(
     const CompiledTable& table,
-    const absl::flat_hash_set<uint32_t>& placed_peers) {
+    absl::FunctionRef<bool(uint32_t peer)> is_placed) {
   for (Live& live : live_) {
     // one that this change has matched already must stay as it is
     if (live.is_wanted || live.content.bounds != table.bounds ||
@@ -129,7 +129,7 @@ TableWriter::Live* TableWriter::FindExtensible(
     }
     const bool unseen = std::all_of(
         table.classes.begin(), table.classes.end(), [&](const Class& entry) {
-          return !placed_peers.contains(entry.first) ||
+          return !is_placed(entry.first) ||
                  std::binary_search(live.content.classes.begin(),
                                     live.content.classes.end(), entry);
         });

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -41,10 +41,10 @@ class TableWriter {
 
   // Writes the tables that are not there yet; returns the index of each. Those
   // that are not among `wanted` are retired once the change is published.
-  // `placed_peers`: those that an address has now.
+  // `is_placed`: whether an address has the peer now.
   absl::StatusOr<std::vector<uint16_t>> Stage(
       absl::Span<const CompiledTable> wanted,
-      const absl::flat_hash_set<uint32_t>& placed_peers, uint32_t next,
+      absl::FunctionRef<bool(uint32_t peer)> is_placed, uint32_t next,
       Staging& staging);
 
   size_t live() const { return live_.size(); }
@@ -70,7 +70,7 @@ class TableWriter {
   const Live* FindEqual(const CompiledTable& table) const;
   // A live table that lacks nothing but classes of peers without an address.
   Live* FindExtensible(const CompiledTable& table,
-                       const absl::flat_hash_set<uint32_t>& placed_peers);
+                       absl::FunctionRef<bool(uint32_t peer)> is_placed);
   absl::Status Extend(Live& live, const CompiledTable& table, Staging& staging);
   absl::StatusOr<Live*> Write(const CompiledTable& table, uint32_t next,
                               Staging& staging);

@@ -79,6 +79,37 @@ absl::StatusOr<Netlink> Netlink::Open() {
   return Netlink(std::move(fd));
 }
 
+absl::StatusOr<AddressWatch> AddressWatch::Open(const NetNs& netns) {
+  absl::StatusOr<UniqueFd> fd;
+  CC_RETURN_IF_ERROR(netns.Run([&fd]() -> absl::Status {
+    fd = OpenSocket();
+    if (!fd.ok()) return fd.status();
+    sockaddr_nl groups = {};
+    groups.nl_family = AF_NETLINK;
+    groups.nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+    if (bind(fd->get(), reinterpret_cast<const sockaddr*>(&groups),
+             sizeof(groups)) != 0) {
+      return absl::ErrnoToStatus(errno, "rtnetlink notifications");
+    }
+    return absl::OkStatus();
+  }));
+  return AddressWatch(*std::move(fd));
+}
+
+bool AddressWatch::HasChanged() {
+  bool changed = false;
+  char notification[4096];
+  for (;;) {
+    if (recv(fd_.get(), notification, sizeof(notification), MSG_DONTWAIT) >=
+            0 ||
+        errno == ENOBUFS) {  // some were lost
+      changed = true;
+    } else if (errno != EINTR) {
+      return changed || errno != EAGAIN;
+    }
+  }
+}
+
 absl::Status Netlink::Ask(
     NetlinkRequest& request, absl::string_view subject,
     const std::function<void(const NetlinkAnswer&)>& visit) {

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -270,8 +272,51 @@ absl::StatusOr<CompiledPolicy> Compile(const PolicyInput& input,
                                        PeerRegistry& peers,
                                        RuleSetTable& rule_sets) {
   CC_ASSIGN_OR_RETURN(auto policies, Sorted(input.policies));
-  CC_ASSIGN_OR_RETURN(const Universe universe, MakeUniverse(input, peers));
+  CC_ASSIGN_OR_RETURN(const Universe universe,
+                      MakeUniverse(input, NeedsOf(input.policies), peers));
   return Compiler(input, universe, std::move(policies), rule_sets).Compile();
+}
+
+struct PolicyCompiler::State {
+  PeerRegistry* peers;
+  RuleSetTable* rule_sets;
+  std::optional<PolicyInput> input;
+  UniverseNeeds needs;               // of `universe`
+  std::optional<Universe> universe;  // of `input`; refers to it
+};
+
+PolicyCompiler::PolicyCompiler(PeerRegistry* peers, RuleSetTable* rule_sets)
+    : state_(std::make_unique<State>(
+          State{peers, rule_sets, std::nullopt, {}, std::nullopt})) {}
+PolicyCompiler::PolicyCompiler(PolicyCompiler&&) noexcept = default;
+PolicyCompiler::~PolicyCompiler() = default;
+
+absl::StatusOr<CompiledPolicy> PolicyCompiler::Compile(PolicyInput input) {
+  state_->universe.reset();
+  state_->input = std::move(input);
+  std::vector<NetworkPolicy> policies = std::move(state_->input->policies);
+  return Recompile(std::move(policies));
+}
+
+absl::StatusOr<CompiledPolicy> PolicyCompiler::Recompile(
+    std::vector<NetworkPolicy> policies) {
+  if (!state_->input.has_value()) {
+    return absl::FailedPreconditionError(
+        "policies: expected an input to compile them for, found none");
+  }
+  PolicyInput& input = *state_->input;
+  input.policies = std::move(policies);
+  CC_ASSIGN_OR_RETURN(auto sorted, Sorted(input.policies));
+  UniverseNeeds needs = NeedsOf(input.policies);
+  if (!state_->universe.has_value() || !(state_->needs == needs)) {
+    CC_ASSIGN_OR_RETURN(Universe universe,
+                        MakeUniverse(input, needs, *state_->peers));
+    state_->universe.emplace(std::move(universe));
+    state_->needs = std::move(needs);
+  }
+  return Compiler(input, *state_->universe, std::move(sorted),
+                  *state_->rule_sets)
+      .Compile();
 }
 
 }  // namespace ciliumcore

@@ -54,11 +54,12 @@ PortNames EgressNames(const std::vector<NetworkPolicy>& policies) {
 
 class Builder {
  public:
-  Builder(const PolicyInput& input, PeerRegistry& registry)
+  Builder(const PolicyInput& input, const UniverseNeeds& needs,
+          PeerRegistry& registry)
       : input_(input),
         registry_(registry),
-        names_(EgressNames(input.policies)),
-        universe_(PrefixesOf(input.policies)) {}
+        names_(needs.names),
+        universe_(needs.prefixes) {}
 
   absl::StatusOr<Universe> Build() && {
     universe_.peers_of_cover.resize(universe_.covers.size());
@@ -211,7 +212,7 @@ class Builder {
 
   const PolicyInput& input_;
   PeerRegistry& registry_;
-  const PortNames names_;
+  const PortNames& names_;
   Universe universe_;
   absl::flat_hash_map<VarietyKey, uint32_t> known_;
   absl::flat_hash_map<Identity, uint32_t> group_of_identity_;
@@ -232,9 +233,14 @@ std::vector<NamedPort> PortsNamed(const std::vector<NamedPort>& ports,
   return named;
 }
 
+UniverseNeeds NeedsOf(const std::vector<NetworkPolicy>& policies) {
+  return {.prefixes = PrefixesOf(policies), .names = EgressNames(policies)};
+}
+
 absl::StatusOr<Universe> MakeUniverse(const PolicyInput& input,
+                                      const UniverseNeeds& needs,
                                       PeerRegistry& registry) {
-  return Builder(input, registry).Build();
+  return Builder(input, needs, registry).Build();
 }
 
 }  // namespace ciliumcore

@@ -47,8 +47,18 @@ struct Universe {
   std::vector<AddressPeer> addresses;  // ascending
 };
 
-// `input` must outlive the result.
+// What of the policies a universe depends on.
+struct UniverseNeeds {
+  std::vector<IpPrefix> prefixes;  // of every ipBlock that counts
+  PortNames names;                 // for which egress rules ask a peer
+
+  friend bool operator==(const UniverseNeeds&, const UniverseNeeds&) = default;
+};
+UniverseNeeds NeedsOf(const std::vector<NetworkPolicy>& policies);
+
+// `needs`: of the input's policies. `input` must outlive the result.
 absl::StatusOr<Universe> MakeUniverse(const PolicyInput& input,
+                                      const UniverseNeeds& needs,
                                       PeerRegistry& registry);
 
 }  // namespace ciliumcore

@@ -152,7 +152,7 @@ std::string NativeState::InterfaceAt(uint32_t ifindex) const {
 Surroundings NativeState::Resolve(const Intent& intent) {
   Surroundings surroundings;
   surroundings.host_addresses = options_.host_addresses;
-  for (const auto& [interface, endpoint] : intent.endpoints) {
+  for (const auto& [interface, endpoint] : *intent.endpoints) {
     const uint32_t ifindex = IfindexOf(interface);
     surroundings.links[interface] = {
         .ifindex = ifindex,
@@ -163,7 +163,7 @@ Surroundings NativeState::Resolve(const Intent& intent) {
       std::erase(surroundings.host_addresses, address);
     }
   }
-  for (const auto& [first, remote] : intent.remotes) {
+  for (const auto& [first, remote] : *intent.remotes) {
     if (!remote.next_hop.has_value()) continue;
     const std::string& interface = remote.next_hop->interface;
     surroundings.hop_interfaces[interface] = IfindexOf(interface);
@@ -196,10 +196,10 @@ absl::StatusOr<ChangePlan> NativeState::Plan(const std::vector<Edit>& edits) {
 // Programs stay at an interface that closes.
 void NativeState::NoteAttached(const Intent& before) {
   const Intent& now = planner_.intent();
-  for (const auto& [interface, endpoint] : before.endpoints) {
+  for (const auto& [interface, endpoint] : *before.endpoints) {
     if (endpoint.on_detach == OnDetach::kOpen) attached_.erase(interface);
   }
-  for (const auto& [interface, endpoint] : now.endpoints) {
+  for (const auto& [interface, endpoint] : *now.endpoints) {
     attached_.insert(interface);
   }
 }
@@ -327,7 +327,7 @@ void NativeState::Advance(absl::Duration time) {
 }
 
 std::string NativeState::InterfaceOf(const IpAddress& address) const {
-  for (const auto& [interface, endpoint] : planner_.intent().endpoints) {
+  for (const auto& [interface, endpoint] : *planner_.intent().endpoints) {
     for (const IpAddress& own : endpoint.addresses) {
       if (own == address) return interface;
     }

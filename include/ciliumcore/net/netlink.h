@@ -134,6 +134,21 @@ class Netlink {
   uint32_t sequence_ = 0;
 };
 
+// Tells when the addresses of a namespace may have changed. Move-only,
+// thread-compatible.
+class AddressWatch {
+ public:
+  static absl::StatusOr<AddressWatch> Open(const NetNs& netns);
+
+  // Whether any was added or removed since the last call, or since Open. One
+  // system call for each change.
+  bool HasChanged();
+
+ private:
+  explicit AddressWatch(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
+
 }  // namespace ciliumcore
 
 #endif  // CILIUMCORE_NET_NETLINK_H_

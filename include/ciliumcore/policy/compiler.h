@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -145,6 +146,27 @@ struct CompiledPolicy {
 absl::StatusOr<CompiledPolicy> Compile(const PolicyInput& input,
                                        PeerRegistry& peers,
                                        RuleSetTable& rule_sets);
+
+// Compiles one input after another; the results are Compile's. Where only the
+// policies change, who there is need not be found out again, unless an ipBlock
+// or a port name of an egress rule comes or goes. Thread-compatible.
+class PolicyCompiler {
+ public:
+  // Both must outlive the compiler.
+  PolicyCompiler(PeerRegistry* peers, RuleSetTable* rule_sets);
+  PolicyCompiler(PolicyCompiler&&) noexcept;
+  ~PolicyCompiler();
+
+  // As Compile.
+  absl::StatusOr<CompiledPolicy> Compile(PolicyInput input);
+  // As Compile of the last input with other policies, whether or not it
+  // compiled. FailedPrecondition if there is none.
+  absl::StatusOr<CompiledPolicy> Recompile(std::vector<NetworkPolicy> policies);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace ciliumcore
 
