@@ -23,179 +23,15 @@
 #include "ciliumcore/identity/allocator.h"
 #include "ciliumcore/maps/mapped_array.h"
 #include "ciliumcore/net/cgroup.h"
-#include "tests/support/private_bpffs.h"
-#include "tests/support/require_bpf.h"
-#include "tests/support/test_node.h"
+#include "tests/datapath/adoption_fixture.h"
 #include "tests/support/traced_child.h"
 
 namespace ciliumcore {
 namespace {
 
 using testing::MarkTraced;
-using testing::PrivateBpffs;
 using testing::RunTraced;
 using testing::SystemCall;
-using testing::TestNode;
-using testing::TestSocket;
-
-IpAddress Ip(const std::string& text) { return *IpAddress::Parse(text); }
-
-constexpr PortProtocol kPort = {.protocol = Protocol::kTcp, .port = 5432};
-
-// What the node is told: one of two states, by policy and by service.
-struct Wanted {
-  bool second =
-      false;  // api may reach db, not web; the service is api, not web
-};
-
-class AdoptionTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    testing::RequireBpf();
-    if (IsSkipped()) return;
-    auto cgroup = Cgroup::Create("ciliumcore-test");
-    ASSERT_TRUE(cgroup.ok()) << cgroup.status();
-    cgroup_.emplace(*std::move(cgroup));
-    ASSERT_EQ(cgroup_->Enter(), absl::OkStatus());
-    bpffs_.emplace();
-    node_.emplace();
-    for (const auto& [name, address] : Pods()) {
-      node_->AddPod(name, address);
-      listeners_.push_back(
-          TestSocket::Listen(node_->netns(name), Ip(address), kPort));
-      known_[name] = identities_.Allocate({{"app", name}});
-    }
-    known_["far"] = identities_.Allocate({{"app", "far"}});
-  }
-  void TearDown() override {
-    if (!cgroup_.has_value()) return;
-    EXPECT_EQ(cgroup_->Leave(), absl::OkStatus());
-  }
-
-  static std::map<std::string, std::string> Pods() {
-    return {{"api", "10.0.1.3"}, {"db", "10.0.1.2"}, {"web", "10.0.1.1"}};
-  }
-
-  DatapathOptions Options() {
-    DatapathOptions options;
-    options.name = "test";
-    options.lifetime = Lifetime::kPinned;
-    options.bpffs = bpffs_->root();
-    options.cgroup = cgroup_->path();
-    options.capacity = {.connections = 4096,
-                        .addresses = 1024,
-                        .prefixes = 1024,
-                        .services = 64,
-                        .backends = 256,
-                        .journal_bytes = 1 << 20};
-    return options;
-  }
-
-  // Many ports, so that a table has pages.
-  static std::vector<NetworkPolicy> Policies(const Wanted& wanted) {
-    std::vector<NetworkPolicy> policies;
-    NetworkPolicy policy;
-    policy.ns = "default";
-    policy.name = "db";
-    policy.pod_selector.match_labels = {{"app", "db"}};
-    NetworkPolicyRule& rule = policy.ingress.emplace_back();
-    PeerRule& peer = rule.peers.emplace_back();
-    peer.pod_selector.emplace().match_labels = {
-        {"app", wanted.second ? "api" : "web"}};
-    PeerRule& block = rule.peers.emplace_back();
-    block.ip_block = IpBlock{.cidr = *IpPrefix::Parse("192.0.2.0/24"),
-                             .except = {*IpPrefix::Parse("192.0.2.8/29")}};
-    policies.push_back(policy);
-    policy.name = "web";
-    policy.pod_selector.match_labels = {{"app", "web"}};
-    policy.ingress.clear();
-    for (uint16_t port = 100; port < 140; port += 2) {
-      policy.ingress.emplace_back().ports.emplace_back().port = port;
-    }
-    policies.push_back(policy);
-    return policies;
-  }
-
-  static ServiceOptions Service(const Wanted& wanted) {
-    return {
-        .name = "db",
-        .frontend = {.address = Ip("10.96.0.1"), .port = kPort},
-        .backends = {{.address = Ip(wanted.second ? "10.0.1.3" : "10.0.1.1"),
-                      .port = kPort.port}}};
-  }
-
-  // All that there shall be, in one change.
-  absl::Status Commit(Datapath& datapath, const Wanted& wanted) {
-    Transaction change = datapath.Begin();
-    for (const auto& [name, address] : Pods()) {
-      EndpointOptions endpoint;
-      endpoint.interface = absl::StrCat("veth-", name);
-      endpoint.addresses = {Ip(address)};
-      endpoint.identity = known_.at(name);
-      change.AttachEndpoint(endpoint);
-    }
-    RemoteOptions remote;
-    remote.addresses = {Ip("10.9.0.1")};
-    remote.identity = known_.at("far");
-    remote.next_hop = NextHop{.interface = "veth-db", .gateway = {}};
-    change.UpsertRemote(remote)
-        .SetPolicies(Policies(wanted))
-        .SetServices({Service(wanted)});
-    return change.Commit();
-  }
-
-  absl::Status OpenAndCommit(const Wanted& wanted) {
-    absl::StatusOr<Datapath> datapath = Datapath::Open(Options());
-    if (!datapath.ok()) return datapath.status();
-    return Commit(*datapath, wanted);
-  }
-
-  bool Connects(const std::string& from, const std::string& to) {
-    return TestSocket::Connect(node_->netns(from), Ip(Pods().at(from)), Ip(to),
-                               kPort, 60)
-        .connected();
-  }
-
-  // Which of the two states decides, by all that differs between them; nothing
-  // if it is a mix.
-  std::optional<Wanted> InForce() {
-    const bool web = Connects("web", "10.0.1.2");
-    const bool api = Connects("api", "10.0.1.2");
-    for (TestSocket& listener : listeners_) {
-      while (listener.Accept(0).connected()) {
-      }  // room for the next
-    }
-    // Nobody may reach web on that port, everybody may reach api.
-    const bool service = Connects("db", "10.96.0.1");
-    if (web && !api && !service) return Wanted{.second = false};
-    if (!web && api && service) return Wanted{.second = true};
-    ADD_FAILURE() << "web " << web << ", api " << api << ", service "
-                  << service;
-    return std::nullopt;
-  }
-
-  // On its ingress.
-  static uint32_t TcxPrograms(const std::string& interface) {
-    LIBBPF_OPTS(bpf_prog_query_opts, query);
-    constexpr auto kTcxIngress = static_cast<bpf_attach_type>(46);
-    EXPECT_EQ(
-        bpf_prog_query_opts(static_cast<int>(if_nametoindex(interface.c_str())),
-                            kTcxIngress, &query),
-        0);
-    return query.prog_cnt;
-  }
-
-  std::string MapPath(const std::string& name) {
-    return absl::StrCat(bpffs_->root(), "/ciliumcore/test/state/maps/", name);
-  }
-
-  std::optional<Cgroup> cgroup_;
-  std::optional<PrivateBpffs> bpffs_;
-  std::optional<TestNode> node_;
-  IdentityAllocator identities_;
-  std::map<std::string, IdentityRef> known_;
-  std::vector<TestSocket> listeners_;
-};
 
 // Of bpf(2), by command.
 std::map<int, int> CountBpf(const std::function<int()>& work, int* exit_code) {
@@ -380,34 +216,6 @@ TEST_F(AdoptionTest, AForeignPinIsRefusedWithTheDifference) {
                                 "type: expected 9, found 1; bytes of a key: "
                                 "expected 40, found 4"))
       << refused;
-}
-
-TEST_F(AdoptionTest, AProcessKilledAtAnySystemCallLeavesOldOrNew) {
-  ASSERT_EQ(OpenAndCommit({}), absl::OkStatus());
-  bool second = false;
-  int kills = 0;
-  for (int at = 1;; ++at) {
-    int calls = 0;
-    const auto end = RunTraced(
-        [&] {
-          absl::StatusOr<Datapath> datapath = Datapath::Open(Options());
-          if (!datapath.ok()) return 2;
-          MarkTraced();
-          return Commit(*datapath, {.second = !second}).ok() ? 0 : 3;
-        },
-        [&](const SystemCall&) { return ++calls < at; });
-    const auto in_force = InForce();
-    ASSERT_TRUE(in_force.has_value()) << "killed at call " << at;
-    if (!end.killed) {
-      ASSERT_EQ(end.exit_code, 0) << at;
-      EXPECT_EQ(in_force->second, !second);
-      break;
-    }
-    ++kills;
-    second = in_force->second;
-  }
-  RecordProperty("kills", kills);
-  EXPECT_GT(kills, 20);
 }
 
 }  // namespace
