@@ -2,9 +2,6 @@
 """A lab that stays: its process is killed under open connections, others take it
 over, and in the end nothing is left.
 
-All of it in a mount and a PID namespace of the test's own, so that nothing can
-outlive it.
-
 Usage: kept_test.py CCORE MANIFEST
 """
 
@@ -16,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from lab_run import require_root
+from lab_run import in_own_namespaces, places
 
 # Echoes lines over a connection that it opens by name.
 TALK = """
@@ -50,7 +47,7 @@ except OSError as error:
 """
 
 CONNECTIONS = 5
-LAB = "test"
+LAB = f"test-{os.stat('/proc/self/ns/pid').st_ino}"  # cgroups are everybody's
 
 
 def lab(verb, *options, check=0):
@@ -81,18 +78,6 @@ class Talker:
         self.process.stdin.write(f"{timeout} line-{self.lines}\n".encode())
         self.process.stdin.flush()
         return self.process.stdout.readline() == b"yes\n"
-
-
-def places():
-    """What there is of labs."""
-    with open("/proc/self/mounts", encoding="utf-8") as mounts:
-        groups = [line.split()[1] for line in mounts if line.split()[2] == "cgroup2"]
-    found = []
-    for directory in ["/run/netns", "/run/ciliumcore/lab", "/sys/fs/bpf/ciliumcore", *groups[:1]]:
-        if os.path.isdir(directory):
-            found += [os.path.join(directory, name) for name in os.listdir(directory)
-                      if "lab" in name or name == LAB]
-    return [name for name in found if LAB in name]
 
 
 def run_and_kill():
@@ -155,9 +140,9 @@ def main():
     talkers = run_and_kill()
     check_nobody_runs(talkers)
     check_takes_over(talkers)
-    assert len(places()) > 5, places()
+    assert len(places(LAB)) > 5, places(LAB)
     lab("stop")
-    assert not places(), places()
+    assert not places(LAB), places(LAB)
     for talker in talkers:
         talker.process.wait(timeout=10)
     assert f"no lab {LAB} stands" in lab("stop", check=2)
@@ -165,21 +150,10 @@ def main():
     print(f"{CONNECTIONS} connections survived the process and two successors")
 
 
-def with_namespaces():
-    """Again, where /run and bpffs are the test's own, and nothing outlives it."""
-    os.execvp("unshare", ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-                          sys.executable, *sys.argv, "inside"])
-
-
 CCORE, MANIFEST = sys.argv[1:3]
-if len(sys.argv) == 3:
-    require_root()
-    with_namespaces()
-for kind, where in ("tmpfs", "/run"), ("bpf", "/sys/fs/bpf"):
-    subprocess.run(["mount", "-t", kind, kind, where], check=True)
-LAB = f"test-{os.stat('/proc/self/ns/pid').st_ino}"
+in_own_namespaces()
 try:
     main()
 finally:
-    if places():
+    if places(LAB):
         lab("stop")

@@ -27,3 +27,27 @@ def probe(ccore, manifest, *options):
     result = json.loads(done.stdout)
     assert result["disagree"] == 0, result["disagree"]
     return result, notes.splitlines()
+
+
+def in_own_namespaces():
+    """Goes on in a mount and a PID namespace of the test's own, where /run and bpffs
+    are its own too, so that nothing of a lab that stays can outlive the test."""
+    require_root()
+    if os.environ.get("LAB_INSIDE") != "1":
+        os.environ["LAB_INSIDE"] = "1"
+        os.execvp("unshare", ["unshare", "--mount", "--pid", "--fork", "--kill-child",
+                              "--mount-proc", sys.executable, *sys.argv])
+    for kind, where in ("tmpfs", "/run"), ("bpf", "/sys/fs/bpf"):
+        subprocess.run(["mount", "-t", kind, kind, where], check=True)
+
+
+def places(lab):
+    """What there is of a lab that stays."""
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        groups = [line.split()[1] for line in mounts if line.split()[2] == "cgroup2"]
+    wanted = {"/run/netns": f"cclab.{lab}.", "/run/ciliumcore/lab": lab,
+              "/sys/fs/bpf/ciliumcore": f"lab-{lab}"}
+    wanted.update({group: f"ciliumcore-lab.{lab}" for group in groups[:1]})
+    return [os.path.join(directory, name) for directory, prefix in wanted.items()
+            if os.path.isdir(directory) for name in os.listdir(directory)
+            if name.startswith(prefix)]

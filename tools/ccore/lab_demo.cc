@@ -194,7 +194,7 @@ bool OutsideClients(RunningLab& lab) {
   for (const IpAddress& from : outside) {
     const bool is_connected =
         LabConnection::Open({netns, from}, {target->pod->netns, to},
-                            target->port, kProbeMs)
+                            target->port, kEchoMs)
             .ok();
     std::cout << from.ToString() << " -> " << target->pod->name << " "
               << target->port.ToString() << ": "

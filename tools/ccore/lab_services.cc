@@ -107,13 +107,14 @@ void RunningLab::PlanServiceProbes(std::vector<LabProbe>& probes) const {
 
 absl::StatusOr<std::vector<ServiceSpread>> RunningLab::Spread(
     uint32_t connects) {
+  std::vector<ServiceSpread> spreads;
+  if (connects == 0) return spreads;
   std::vector<LabProbe> plan;
   PlanServiceProbes(plan);
   std::map<size_t, std::vector<const LabProbe*>> clients;
   for (const LabProbe& probe : plan) {
     if (probe.expected) clients[*probe.service].push_back(&probe);
   }
-  std::vector<ServiceSpread> spreads;
   std::vector<std::pair<size_t, Probe>> probes;
   for (const auto& [service, from] : clients) {
     for (uint32_t i = 0; i < connects; ++i) {

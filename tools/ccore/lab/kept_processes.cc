@@ -171,10 +171,9 @@ absl::Status KeptPlaces::EndProcesses() const {
   while (absl::Now() < end) {
     absl::StatusOr<std::vector<int>> processes = group->Processes();
     if (!processes.ok()) return processes.status();
+    std::erase(*processes, getpid());
     if (processes->empty()) break;
-    for (const int pid : *processes) {
-      if (pid != getpid()) kill(pid, SIGKILL);
-    }
+    for (const int pid : *processes) kill(pid, SIGKILL);
     absl::SleepFor(kLook);
   }
   return group->Remove();
