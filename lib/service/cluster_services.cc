@@ -123,6 +123,7 @@ std::vector<Backend> SliceBackends(
     }
   }
   std::vector<Backend> backends;
+  backends.reserve(are_ready.size());
   for (const auto& [at, is_ready] : are_ready) {
     backends.push_back({.address = at.first,
                         .port = at.second,
@@ -165,19 +166,32 @@ struct Origin {
   }
 };
 
-// An Endpoints counts only where there is no EndpointSlice.
-std::vector<const EndpointSlice*> SlicesOf(const Cluster& cluster,
-                                           const Service& service) {
-  std::vector<const EndpointSlice*> slices, older;
+// The slices of services, by namespace and name.
+using SliceIndex = std::map<std::pair<std::string, std::string>,
+                            std::vector<const EndpointSlice*>>;
+
+SliceIndex IndexSlices(const Cluster& cluster) {
+  SliceIndex index;
   for (const EndpointSlice& slice : cluster.slices) {
-    if (slice.ns != service.ns || slice.service != service.name) continue;
-    (slice.is_endpoints ? older : slices).push_back(&slice);
+    if (!slice.service.empty())
+      index[{slice.ns, slice.service}].push_back(&slice);
   }
-  return slices.empty() ? older : slices;
+  // An Endpoints counts only where there is no EndpointSlice.
+  const auto is_older = [](const EndpointSlice* slice) {
+    return slice->is_endpoints;
+  };
+  for (auto& [service, slices] : index) {
+    if (!std::all_of(slices.begin(), slices.end(), is_older))
+      std::erase_if(slices, is_older);
+  }
+  return index;
 }
 
-Origin OriginOf(const Cluster& cluster, const Service& service) {
-  Origin origin = {.slices = SlicesOf(cluster, service), .pods = {}};
+Origin OriginOf(const Cluster& cluster, const Service& service,
+                const SliceIndex& index) {
+  Origin origin;
+  const auto slices = index.find({service.ns, service.name});
+  if (slices != index.end()) origin.slices = slices->second;
   for (const Pod& pod : cluster.pods) {
     if (pod.ns == service.ns && service.selector.has_value() &&
         service.selector->Matches(pod.labels))
@@ -187,17 +201,16 @@ Origin OriginOf(const Cluster& cluster, const Service& service) {
 }
 
 // Slices that nobody asks.
-void NoteStraySlices(const Cluster& cluster, std::vector<std::string>& notes) {
-  for (const EndpointSlice& slice : cluster.slices) {
-    if (slice.service.empty()) continue;
-    const auto is_its = [&](const Service& service) {
-      return service.ns == slice.ns && service.name == slice.service;
-    };
-    if (std::any_of(cluster.services.begin(), cluster.services.end(), is_its))
-      continue;
-    notes.push_back(absl::StrCat(
-        slice.is_endpoints ? "Endpoints " : "EndpointSlice ", slice.ns, "/",
-        slice.name, ": there is no service ", slice.service));
+void NoteStraySlices(const Cluster& cluster, SliceIndex index,
+                     std::vector<std::string>& notes) {
+  for (const Service& service : cluster.services)
+    index.erase({service.ns, service.name});
+  for (const auto& [service, slices] : index) {
+    for (const EndpointSlice* slice : slices) {
+      notes.push_back(absl::StrCat(
+          slice->is_endpoints ? "Endpoints " : "EndpointSlice ", slice->ns, "/",
+          slice->name, ": there is no service ", slice->service));
+    }
   }
 }
 
@@ -206,13 +219,14 @@ void NoteStraySlices(const Cluster& cluster, std::vector<std::string>& notes) {
 absl::StatusOr<ClusterServices> ServicesOf(
     const Cluster& cluster, const ClusterServicesOptions& options) {
   AddressBook book(cluster, options);
+  const SliceIndex index = IndexSlices(cluster);
   ClusterServices out;
   std::map<Frontend, std::string> owners;
   for (const Service& service : cluster.services) {
     if (!HasFrontend(service)) continue;
     const absl::StatusOr<std::vector<IpAddress>> addresses = book.Of(service);
     if (!addresses.ok()) return addresses.status();
-    const Origin origin = OriginOf(cluster, service);
+    const Origin origin = OriginOf(cluster, service, index);
     for (const ServicePort& port : service.ports) {
       if (port.port.protocol != Protocol::kTcp &&
           port.port.protocol != Protocol::kUdp)
@@ -245,7 +259,7 @@ absl::StatusOr<ClusterServices> ServicesOf(
       }
     }
   }
-  NoteStraySlices(cluster, out.notes);
+  NoteStraySlices(cluster, index, out.notes);
   return out;
 }
 

@@ -52,7 +52,8 @@ LAB = f"test-{os.stat('/proc/self/ns/pid').st_ino}"  # cgroups are everybody's
 
 def lab(verb, *options, check=0):
     """Runs `ccore lab VERB`; what it printed."""
-    done = subprocess.run([CCORE, "lab", verb, "--name", LAB, *options], stdout=subprocess.PIPE,
+    name = [] if "--name" in options else ["--name", LAB]
+    done = subprocess.run([CCORE, "lab", verb, *name, *options], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=120, check=False)
     text = done.stdout.decode()
     assert done.returncode == check, (verb, options, done.returncode, text[-3000:])
@@ -136,7 +137,18 @@ def check_takes_over(talkers):
     assert "no pod town/late" in lab("exec", "town/late", "--", "true", check=2)
 
 
+def check_bad_input():
+    """A lab that cannot come up leaves nothing."""
+    assert f"no lab {LAB} stands" in lab("attach", check=2)
+    refused = lab("run", "-f", MANIFEST, "--keep", "--bpffs", "/run", check=2)
+    assert "/run: expected a bpf file system" in refused, refused
+    assert not places(LAB), places(LAB)
+    refused = lab("stop", "--name", "a/b", check=2)
+    assert "expected 1 to 32 of a-z, 0-9 and '-', found \"a/b\"" in refused, refused
+
+
 def main():
+    check_bad_input()
     talkers = run_and_kill()
     check_nobody_runs(talkers)
     check_takes_over(talkers)
