@@ -61,6 +61,26 @@ std::string OwnCgroup() {
   return "/";
 }
 
+// Where cgroups are, and which one the process is in.
+struct Hierarchy {
+  std::string root, home;
+  UniqueFd mount;  // that keeps it, if others did not mount it
+};
+
+absl::StatusOr<Hierarchy> FindHierarchy() {
+  Hierarchy found = {.root = MountedHierarchy(), .home = "", .mount = {}};
+  if (found.root.empty()) {
+    absl::StatusOr<UniqueFd> ours = MountForUs();
+    if (!ours.ok()) return ours.status();
+    found.mount = *std::move(ours);
+    found.root = absl::StrCat("/proc/self/fd/", found.mount.get());
+  }
+  found.home = found.root + OwnCgroup();
+  while (found.home.size() > 1 && found.home.back() == '/')
+    found.home.pop_back();
+  return found;
+}
+
 absl::Status MoveTo(const std::string& cgroup) {
   errno = 0;
   std::ofstream procs(cgroup + "/cgroup.procs");
@@ -90,33 +110,39 @@ void Sweep(const std::string& home, const std::string& prefix) {
 }  // namespace
 
 absl::StatusOr<Cgroup> Cgroup::Create(const std::string& prefix) {
-  std::string root = MountedHierarchy();
-  UniqueFd mount;
-  if (root.empty()) {
-    absl::StatusOr<UniqueFd> ours = MountForUs();
-    if (!ours.ok()) return ours.status();
-    mount = *std::move(ours);
-    root = absl::StrCat("/proc/self/fd/", mount.get());
-  }
-  std::string home = root + OwnCgroup();
-  while (home.size() > 1 && home.back() == '/') home.pop_back();
+  absl::StatusOr<Hierarchy> hierarchy = FindHierarchy();
+  if (!hierarchy.ok()) return hierarchy.status();
+  std::string& home = hierarchy->home;
   Sweep(home, prefix);
   std::string path = absl::StrCat(home, "/", prefix, "-", getpid());
   if (mkdir(path.c_str(), 0755) != 0)
     return absl::ErrnoToStatus(errno, absl::StrCat("cgroup ", path));
-  return Cgroup(std::move(home), std::move(path), std::move(mount));
+  return Cgroup(std::move(home), std::move(path), std::move(hierarchy->mount),
+                /*is_kept=*/false);
+}
+
+absl::StatusOr<Cgroup> Cgroup::Keep(const std::string& name) {
+  absl::StatusOr<Hierarchy> hierarchy = FindHierarchy();
+  if (!hierarchy.ok()) return hierarchy.status();
+  std::string path = absl::StrCat(hierarchy->root, "/", name);
+  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
+    return absl::ErrnoToStatus(errno, absl::StrCat("cgroup ", path));
+  return Cgroup(std::move(hierarchy->home), std::move(path),
+                std::move(hierarchy->mount), /*is_kept=*/true);
 }
 
 Cgroup::Cgroup(Cgroup&& other) noexcept
     : home_(std::move(other.home_)),
       path_(std::exchange(other.path_, "")),
       mount_(std::move(other.mount_)),
+      is_kept_(other.is_kept_),
       entered_(std::exchange(other.entered_, false)) {}
 
 Cgroup& Cgroup::operator=(Cgroup&& other) noexcept {
   std::swap(home_, other.home_);
   std::swap(path_, other.path_);
   std::swap(mount_, other.mount_);
+  std::swap(is_kept_, other.is_kept_);
   std::swap(entered_, other.entered_);
   return *this;
 }
@@ -124,7 +150,7 @@ Cgroup& Cgroup::operator=(Cgroup&& other) noexcept {
 Cgroup::~Cgroup() {
   if (path_.empty()) return;
   if (entered_) Leave().IgnoreError();
-  rmdir(path_.c_str());
+  if (!is_kept_) rmdir(path_.c_str());
 }
 
 absl::Status Cgroup::Enter() {
@@ -137,6 +163,29 @@ absl::Status Cgroup::Leave() {
   absl::Status moved = MoveTo(home_);
   if (moved.ok()) entered_ = false;
   return moved;
+}
+
+absl::StatusOr<std::vector<int>> Cgroup::Processes() const {
+  errno = 0;
+  std::ifstream procs(path_ + "/cgroup.procs");
+  if (!procs.is_open()) {
+    return absl::ErrnoToStatus(errno == 0 ? EIO : errno,
+                               absl::StrCat("cgroup ", path_));
+  }
+  std::vector<int> processes;
+  for (int pid = 0; procs >> pid;) processes.push_back(pid);
+  return processes;
+}
+
+absl::Status Cgroup::Remove() {
+  if (rmdir(path_.c_str()) == 0 || errno == ENOENT) {
+    path_.clear();
+    return absl::OkStatus();
+  }
+  const std::string subject = absl::StrCat("cgroup ", path_);
+  if (errno != EBUSY) return absl::ErrnoToStatus(errno, subject);
+  return absl::FailedPreconditionError(
+      absl::StrCat(subject, ": there are processes in it"));
 }
 
 }  // namespace ciliumcore

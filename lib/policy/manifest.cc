@@ -38,6 +38,8 @@ const std::vector<KnownKind>& KnownKinds() {
       {"Pod", {"v1"}},
       {"ReplicationController", {"v1"}},
       {"Service", {"v1"}},
+      {"Endpoints", {"v1"}},
+      {"EndpointSlice", {"discovery.k8s.io/v1", "discovery.k8s.io/v1beta1"}},
       {"Deployment",
        {"apps/v1", "apps/v1beta2", "apps/v1beta1", "extensions/v1beta1"}},
       {"StatefulSet", {"apps/v1", "apps/v1beta2", "apps/v1beta1"}},
@@ -259,6 +261,13 @@ class Reader {
                                            internal::ReadNamespace(top, meta));
     } else if (kind == "Service") {
       cluster_.services.push_back(internal::ReadService(top, meta));
+      CheckClusterIps(top, cluster_.services.back());
+    } else if (kind == "EndpointSlice") {
+      cluster_.slices.push_back(internal::ReadEndpointSlice(top, meta));
+    } else if (kind == "Endpoints") {
+      for (EndpointSlice& slice : internal::ReadEndpoints(top, meta)) {
+        cluster_.slices.push_back(std::move(slice));
+      }
     } else if (kind == "NetworkPolicy") {
       cluster_.policies.push_back(internal::ReadNetworkPolicy(top, meta));
     } else {
@@ -281,6 +290,18 @@ class Reader {
     }
   }
 
+  // Two services never share an address.
+  void CheckClusterIps(const Field& top, const Service& service) {
+    const std::string name = absl::StrCat(service.ns, "/", service.name);
+    for (const IpAddress& address : service.cluster_ips) {
+      const auto [at, is_first] = cluster_ip_owners_.emplace(address, name);
+      if (is_first || at->second == name) continue;
+      top["spec"]["clusterIP"].Expected(
+          "an address of its own",
+          absl::StrCat(address.ToString(), " of Service ", at->second));
+    }
+  }
+
   void MentionNamespace(const std::string& ns) {
     cluster_.namespaces.emplace(ns, MakeNamespace(ns));
   }
@@ -291,6 +312,7 @@ class Reader {
   std::vector<PodSource> pods_;
   std::map<ObjectName, std::string> places_;
   std::map<IpAddress, std::string> address_owners_;
+  std::map<IpAddress, std::string> cluster_ip_owners_;
 };
 
 }  // namespace

@@ -60,6 +60,10 @@ LabelSelector ReadMapSelector(const Field& selector);
 // TCP if it is missing.
 Protocol ReadProtocol(const Field& protocol);
 std::optional<IpAddress> ReadAddress(const Field& address);
+// "IPv4" or "IPv6".
+inline absl::string_view FamilyName(bool is_v4) {
+  return is_v4 ? "IPv4" : "IPv6";
+}
 std::optional<uint16_t> ReadPortNumber(const Field& port);
 // A number, or the name of a container's port.
 struct PortOrName {
@@ -71,6 +75,10 @@ PortOrName ReadPortOrName(const Field& port);
 // The bodies of objects. `root` is the whole object.
 NetworkPolicy ReadNetworkPolicy(const Field& root, const ObjectMeta& meta);
 Service ReadService(const Field& root, const ObjectMeta& meta);
+EndpointSlice ReadEndpointSlice(const Field& root, const ObjectMeta& meta);
+// A slice for each of its subsets.
+std::vector<EndpointSlice> ReadEndpoints(const Field& root,
+                                         const ObjectMeta& meta);
 Namespace ReadNamespace(const Field& root, const ObjectMeta& meta);
 // Of a Pod and of every kind of workload.
 PodSource ReadPodSource(const Field& root, absl::string_view kind,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// NetworkPolicy, and the other kinds that are read whole: Namespace, Service.
+// NetworkPolicy and Namespace.
 
 #include <utility>
 
@@ -120,74 +120,6 @@ void ReadPolicyTypes(const Field& types, NetworkPolicy& policy) {
   }
 }
 
-ServicePort ReadServicePort(const Field& field) {
-  ServicePort port;
-  if (!field.HasOnly({"name", "protocol", "appProtocol", "port", "targetPort",
-                      "nodePort"})) {
-    return port;
-  }
-  port.name = field["name"].String().value_or("");
-  if (!port.name.empty() && !IsDnsLabel(port.name)) {
-    field["name"].Expected(kDnsLabelForm);
-  }
-  field["appProtocol"].String();
-  const Field number = field["port"];
-  port.port = {ReadProtocol(field["protocol"]),
-               ReadPortNumber(number).value_or(0)};
-  if (!number.present()) number.Expected("a port in 1..65535");
-  PortOrName target = ReadPortOrName(field["targetPort"]);
-  port.target_port = target.number;
-  port.target_name = std::move(target.name);
-  port.node_port = static_cast<uint16_t>(
-      field["nodePort"].Int(0, 65535, "a port").value_or(0));
-  return port;
-}
-
-void ReadClusterIps(const Field& spec, Service& service) {
-  std::vector<Field> fields = spec["clusterIPs"].Items();
-  if (fields.empty() && spec["clusterIP"].present()) {
-    fields.push_back(spec["clusterIP"]);
-  }
-  for (const Field& field : fields) {
-    const auto text = field.String();
-    if (text == "None") service.is_headless = true;
-    if (!text.has_value() || text->empty() || text == "None") continue;
-    const auto address = ReadAddress(field);
-    if (address.has_value()) service.cluster_ips.push_back(*address);
-  }
-}
-
-void ReadAffinity(const Field& spec, Service& service) {
-  constexpr uint32_t kDefaultSeconds = 10800;
-  std::optional<int64_t> seconds;
-  if (spec["sessionAffinityConfig"].HasOnly({"clientIP"})) {
-    const Field client = spec["sessionAffinityConfig"]["clientIP"];
-    client.HasOnly({"timeoutSeconds"});
-    seconds = client["timeoutSeconds"].Int(1, 86400, "seconds, a day at most");
-  }
-  const std::string affinity =
-      spec["sessionAffinity"].String().value_or("None");
-  if (affinity == "ClientIP") {
-    service.affinity_seconds =
-        static_cast<uint32_t>(seconds.value_or(kDefaultSeconds));
-  } else if (affinity != "None" && !affinity.empty()) {
-    spec["sessionAffinity"].Expected("None or ClientIP");
-  }
-}
-
-void CheckServiceStatus(const Field& status) {
-  if (!status.HasOnly({"loadBalancer", "conditions"})) return;
-  const Field balancer = status["loadBalancer"];
-  if (!balancer.HasOnly({"ingress"})) return;
-  for (const Field& ingress : balancer["ingress"].Items()) {
-    if (!ingress.HasOnly({"ip", "hostname", "ipMode", "ports"})) continue;
-    ReadAddress(ingress["ip"]);
-    for (const Field& port : ingress["ports"].Items()) {
-      port.HasOnly({"port", "protocol", "error"});
-    }
-  }
-}
-
 }  // namespace
 
 NetworkPolicy ReadNetworkPolicy(const Field& root, const ObjectMeta& meta) {
@@ -209,59 +141,6 @@ Namespace ReadNamespace(const Field& root, const ObjectMeta& meta) {
   root["spec"].HasOnly({"finalizers"});
   root["status"].HasOnly({"phase", "conditions"});
   return MakeNamespace(meta.name, meta.labels);
-}
-
-Service ReadService(const Field& root, const ObjectMeta& meta) {
-  Service service;
-  service.ns = meta.ns;
-  service.name = meta.name;
-  root.HasOnly({"apiVersion", "kind", "metadata", "spec", "status"});
-  const Field spec = root["spec"];
-  spec.HasOnly({"ports",
-                "selector",
-                "clusterIP",
-                "clusterIPs",
-                "type",
-                "externalIPs",
-                "sessionAffinity",
-                "sessionAffinityConfig",
-                "loadBalancerIP",
-                "loadBalancerSourceRanges",
-                "loadBalancerClass",
-                "externalName",
-                "externalTrafficPolicy",
-                "internalTrafficPolicy",
-                "healthCheckNodePort",
-                "publishNotReadyAddresses",
-                "ipFamilies",
-                "ipFamilyPolicy",
-                "allocateLoadBalancerNodePorts",
-                "trafficDistribution"});
-  spec["publishNotReadyAddresses"].Bool();
-  spec["allocateLoadBalancerNodePorts"].Bool();
-  spec["healthCheckNodePort"].Int(0, 65535, "a port");
-  for (const Field& address : spec["externalIPs"].Items()) ReadAddress(address);
-  ReadAffinity(spec, service);
-  CheckServiceStatus(root["status"]);
-
-  service.type = spec["type"].String().value_or("ClusterIP");
-  if (service.type != "ClusterIP" && service.type != "NodePort" &&
-      service.type != "LoadBalancer" && service.type != "ExternalName") {
-    spec["type"].Expected("ClusterIP, NodePort, LoadBalancer or ExternalName");
-  }
-  ReadClusterIps(spec, service);
-  // No labels to select by: somebody else says which backends there are.
-  LabelSelector selector = ReadMapSelector(spec["selector"]);
-  if (!selector.match_labels.empty()) service.selector = std::move(selector);
-  for (const Field& port : spec["ports"].Items()) {
-    service.ports.push_back(ReadServicePort(port));
-  }
-  if (spec["ports"].size() == 0 && !service.is_headless &&
-      service.type != "ExternalName") {
-    spec["ports"].Expected("at least one port",
-                           spec["ports"].present() ? "none" : "nothing");
-  }
-  return service;
 }
 
 }  // namespace ciliumcore::internal

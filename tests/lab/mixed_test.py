@@ -54,7 +54,8 @@ NOTES = [
 
 
 def main(ccore, manifest):
-    probes, notes = probe(ccore, manifest)
+    result, notes = probe(ccore, manifest)
+    probes = result["probes"]
     reached = {}
     for one in probes:
         for src in (one["src"], one["srcAddress"]):

@@ -14,6 +14,13 @@ import subprocess
 import sys
 import time
 
+# What ports of services mean; who answers is named like the service.
+SERVICE_PORTS = {
+    "shop/web:http": "8080/TCP", "shop/cart:api": "7070/TCP", "shop/orders:api": "7071/TCP",
+    "shop/payments:https": "8443/TCP", "data/db:postgres": "5432/TCP",
+    "data/cache:redis": "6379/TCP", "infra/dns:dns": "53/UDP", "infra/dns:dns-tcp": "53/TCP",
+}
+
 POD_CIDRS = ["--pod-cidr", "10.244.0.0/16", "--pod-cidr", "fd00:10:244::/64"]
 
 
@@ -58,8 +65,13 @@ def check_packets(expected):
     matrix = collections.defaultdict(list)
     for connection in expected["connections"]:
         matrix[(connection["src"], connection["dst"])] = connection["allowed"]
-    compared = 0
+    compared, of_services = 0, set()
     for probe in result["probes"]:
+        if probe["dst"].startswith("service "):
+            name = probe["dst"].split()[1]
+            probe["port"] = SERVICE_PORTS[name]
+            probe["dst"] = name.split(":")[0] + "-service"
+            of_services.add(name)
         src, dst = (workload_of(probe[end], expected) for end in ("src", "dst"))
         if src == dst:
             continue  # replicas among themselves are not in a matrix
@@ -67,6 +79,8 @@ def check_packets(expected):
         assert probe["reached"] == wanted, f"{probe}: by hand {wanted}"
         compared += 1
     assert compared > 900, compared
+    assert of_services == set(SERVICE_PORTS), of_services
+    assert result["names"] > 0 and result["wrongNames"] == [], result["wrongNames"]
     print(f"{compared} probes are as written by hand")
 
 

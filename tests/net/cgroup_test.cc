@@ -12,6 +12,7 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -57,6 +58,28 @@ TEST_F(CgroupTest, HasTheProcessWhileItIsEntered) {
     EXPECT_TRUE(again.ok()) << "below it: " << again.status();
   }
   EXPECT_EQ(OwnCgroup(), before);
+  EXPECT_FALSE(Exists(path));
+}
+
+TEST_F(CgroupTest, StaysWhenItIsKept) {
+  const std::string name =
+      absl::StrCat("ciliumcore-cgroup-test-kept.", getpid());
+  const std::string before = OwnCgroup();
+  {
+    absl::StatusOr<Cgroup> cgroup = Cgroup::Keep(name);
+    ASSERT_TRUE(cgroup.ok()) << cgroup.status();
+    EXPECT_EQ(*cgroup->Processes(), std::vector<int>());
+    ASSERT_EQ(cgroup->Enter(), absl::OkStatus());
+    EXPECT_EQ(*cgroup->Processes(), std::vector<int>{getpid()});
+    EXPECT_TRUE(absl::EndsWith(OwnCgroup(), absl::StrCat("/", name)));
+    EXPECT_TRUE(absl::IsFailedPrecondition(cgroup->Remove()));
+  }
+  EXPECT_EQ(OwnCgroup(), before);
+  absl::StatusOr<Cgroup> again = Cgroup::Keep(name);
+  ASSERT_TRUE(again.ok()) << again.status();
+  const std::string path = again->path();
+  EXPECT_TRUE(Exists(path));
+  EXPECT_EQ(again->Remove(), absl::OkStatus());
   EXPECT_FALSE(Exists(path));
 }
 

@@ -122,6 +122,118 @@ TEST(ClusterServicesTest, RefusesAFrontendOfTwo) {
                 "that of service shop/cart:web"));
 }
 
+EndpointSlice MakeSlice(std::vector<SliceEndpoint> endpoints) {
+  EndpointSlice slice;
+  slice.ns = "shop";
+  slice.name = "cart-x";
+  slice.service = "cart";
+  slice.endpoints = std::move(endpoints);
+  slice.ports = {{.name = "web", .protocol = Protocol::kTcp, .port = 8081}};
+  return slice;
+}
+
+constexpr bool kReady = true;
+
+SliceEndpoint At(const char* address, bool is_ready = kReady) {
+  return {
+      .addresses = {Ip(address)}, .is_ready = is_ready, .is_serving = is_ready};
+}
+
+SliceEndpoint Ending(const char* address) {
+  return {.addresses = {Ip(address)},
+          .is_ready = false,
+          .is_serving = true,
+          .is_terminating = true};
+}
+
+TEST(ClusterServicesTest, SlicesStandInForTheSelector) {
+  Cluster cluster = MakeCluster();
+  cluster.slices = {
+      MakeSlice({At("10.1.0.1"), At("10.1.0.2", !kReady), At("fd01::1")}),
+      MakeSlice({At("10.1.0.1"), At("10.1.0.3")})};
+  cluster.slices[1].ports[0].port = 9091;
+  cluster.slices.push_back(MakeSlice({At("10.1.0.9")}));
+  cluster.slices[2].ns = "elsewhere";
+  const auto services = ServicesOf(cluster);
+  ASSERT_TRUE(services.ok()) << services.status();
+  EXPECT_EQ(services->services[0].backends,
+            (std::vector<Backend>{{.address = Ip("10.1.0.1"), .port = 8081},
+                                  {.address = Ip("10.1.0.1"), .port = 9091},
+                                  {.address = Ip("10.1.0.3"), .port = 9091}}));
+  EXPECT_EQ(services->notes,
+            (std::vector<std::string>{"EndpointSlice elsewhere/cart-x: there "
+                                      "is no service cart"}));
+}
+
+TEST(ClusterServicesTest, EndpointsCountOnlyWithoutSlices) {
+  Cluster cluster = MakeCluster();
+  cluster.services[0].selector.reset();
+  cluster.slices = {MakeSlice({At("10.1.0.1")})};
+  cluster.slices[0].is_endpoints = true;
+  const auto of = [&] { return ServicesOf(cluster)->services[0].backends; };
+  EXPECT_EQ(of(),
+            (std::vector<Backend>{{.address = Ip("10.1.0.1"), .port = 8081}}));
+  cluster.slices.push_back(MakeSlice({At("10.1.0.2")}));
+  EXPECT_EQ(of(),
+            (std::vector<Backend>{{.address = Ip("10.1.0.2"), .port = 8081}}));
+}
+
+TEST(ClusterServicesTest, ThoseThatEndGetNewClientsOnlyIfNobodyIsReady) {
+  Cluster cluster = MakeCluster();
+  cluster.slices = {MakeSlice({At("10.1.0.1"), Ending("10.1.0.2")})};
+  const auto of = [&] { return ServicesOf(cluster)->services[0].backends; };
+  EXPECT_EQ(of(), (std::vector<Backend>{
+                      {.address = Ip("10.1.0.1"), .port = 8081},
+                      {.address = Ip("10.1.0.2"), .port = 8081, .weight = 0}}));
+  cluster.slices = {MakeSlice({At("10.1.0.1", !kReady), Ending("10.1.0.2")})};
+  EXPECT_EQ(of(),
+            (std::vector<Backend>{{.address = Ip("10.1.0.2"), .port = 8081}}));
+}
+
+TEST(ClusterServicesTest, SaysWhySlicesGiveNoBackends) {
+  Cluster cluster = MakeCluster();
+  const auto why = [&] {
+    const auto services = ServicesOf(cluster);
+    EXPECT_TRUE(services->services[0].backends.empty());
+    EXPECT_EQ(services->notes.size(), 1u);
+    return services->notes[0];
+  };
+  const std::string head = "service shop/cart:web 10.96.0.7:80/TCP: ";
+  cluster.slices = {MakeSlice({At("10.1.0.1", !kReady), At("fd01::1")})};
+  EXPECT_EQ(why(), head +
+                       "its slices have no endpoint of its family that is "
+                       "ready");
+  for (const SlicePort& port :
+       {SlicePort{.name = "web", .protocol = Protocol::kTcp, .port = {}},
+        SlicePort{.name = "web", .protocol = Protocol::kUdp, .port = 80},
+        SlicePort{.name = "", .protocol = Protocol::kTcp, .port = 80}}) {
+    cluster.slices = {MakeSlice({At("10.1.0.1")})};
+    cluster.slices[0].ports = {port};
+    EXPECT_EQ(why(),
+              head + "its slices have no TCP port \"web\" with a number");
+  }
+  cluster.slices.clear();
+  cluster.services[0].selector.reset();
+  EXPECT_EQ(why(), head + "it has no selector and no slices");
+}
+
+TEST(ServiceTest, RefusesMoreBackendsThanATableTellsApart) {
+  ServiceOptions service = {
+      .name = "shop/cart",
+      .frontend = {.address = Ip("10.96.0.7"),
+                   .port = {.protocol = Protocol::kTcp, .port = 80}}};
+  for (uint32_t i = 0; i < 65535; ++i) {
+    service.backends.push_back(
+        {.address = IpAddress::FromV4(0x0a000001 + i), .port = 80});
+  }
+  EXPECT_EQ(ValidateService(service), absl::OkStatus());
+  service.backends.push_back({.address = Ip("10.9.0.1"), .port = 80});
+  EXPECT_EQ(ValidateService(service),
+            absl::InvalidArgumentError(
+                "service shop/cart 10.96.0.7:80/TCP: expected at most 65535 "
+                "backends, found 65536"));
+}
+
 TEST(ClusterServicesTest, KnowsAffinityAndLeavesOutWhatHasNoFrontend) {
   Cluster cluster = MakeCluster();
   cluster.services[0].affinity_seconds = 60;

@@ -42,11 +42,12 @@ void AddOutputOption(CLI::App& command, Output& output) {
       ->option_text("FORMAT");
 }
 
-void AddManifestOptions(CLI::App& command, ManifestArguments& arguments) {
+void AddManifestOptions(CLI::App& command, ManifestArguments& arguments,
+                        bool is_required) {
   command
       .add_option("-f,--filename", arguments.paths,
                   "files or directories of manifests; - is standard input")
-      ->required()
+      ->required(is_required)
       ->option_text("PATH...");
   command
       .add_option("--pod-cidr", arguments.pod_cidrs,
@@ -56,17 +57,25 @@ void AddManifestOptions(CLI::App& command, ManifestArguments& arguments) {
 
 absl::StatusOr<CompiledCluster> LoadCluster(
     const ManifestArguments& arguments) {
+  absl::StatusOr<std::vector<ManifestSource>> sources =
+      ReadManifestFiles(arguments.paths);
+  if (!sources.ok()) return sources.status();
+  return CompileManifests(*sources, arguments.pod_cidrs);
+}
+
+absl::StatusOr<CompiledCluster> CompileManifests(
+    const std::vector<ManifestSource>& sources,
+    const std::vector<std::string>& pod_cidrs,
+    const std::function<void(Cluster&)>& prepare) {
   CompileClusterOptions options;
-  for (const std::string& text : arguments.pod_cidrs) {
+  for (const std::string& text : pod_cidrs) {
     absl::StatusOr<IpPrefix> cidr = IpPrefix::Parse(text);
     if (!cidr.ok()) return Annotate(cidr.status(), "--pod-cidr");
     options.pod_cidrs.push_back(*cidr);
   }
-  absl::StatusOr<std::vector<ManifestSource>> sources =
-      ReadManifestFiles(arguments.paths);
-  if (!sources.ok()) return sources.status();
-  absl::StatusOr<Cluster> cluster = LoadManifests(*sources);
+  absl::StatusOr<Cluster> cluster = LoadManifests(sources);
   if (!cluster.ok()) return cluster.status();
+  if (prepare) prepare(*cluster);
   absl::StatusOr<CompiledCluster> compiled =
       CompileCluster(*std::move(cluster), options);
   if (!compiled.ok()) return compiled.status();

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "ciliumcore/policy/compiled_cluster.h"
+#include "ciliumcore/policy/manifest.h"
 
 namespace ciliumcore::ccore {
 
@@ -41,10 +42,17 @@ struct ManifestArguments {
   std::vector<std::string> paths;
   std::vector<std::string> pod_cidrs;
 };
-void AddManifestOptions(CLI::App& command, ManifestArguments& arguments);
+// Without `is_required` there may be none.
+void AddManifestOptions(CLI::App& command, ManifestArguments& arguments,
+                        bool is_required = true);
 
 // Reads and compiles them. Notes what the answer does not take into account.
 absl::StatusOr<CompiledCluster> LoadCluster(const ManifestArguments& arguments);
+// The same of texts; `prepare` may change what was read before it is compiled.
+absl::StatusOr<CompiledCluster> CompileManifests(
+    const std::vector<ManifestSource>& sources,
+    const std::vector<std::string>& pod_cidrs,
+    const std::function<void(Cluster&)>& prepare = {});
 
 // Columns of text, two spaces apart, each as wide as its widest cell.
 std::string TextTable(const std::vector<std::vector<std::string>>& rows);

@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/base/status.h"
-#include "ciliumcore/service/cluster_services.h"
+#include "tools/ccore/lab/names.h"
 
 namespace ciliumcore::ccore {
 namespace {
@@ -49,10 +49,11 @@ std::set<PortProtocol> EgressPorts(const Cluster& cluster) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RunningLab>> RunningLab::Start(
-    CompiledCluster cluster) {
-  std::unique_ptr<RunningLab> lab(new RunningLab(std::move(cluster)));
+    CompiledCluster cluster, std::optional<LabKeeping> keeping) {
+  std::unique_ptr<RunningLab> lab(
+      new RunningLab(std::move(cluster), std::move(keeping)));
   absl::StatusOr<Lab> topology =
-      Lab::Create(lab->cluster_, lab->matrix_.ranges);
+      Lab::Create(lab->cluster_, lab->matrix_.ranges, lab->Keeping());
   if (!topology.ok()) return topology.status();
   lab->lab_.emplace(*std::move(topology));
   lab->NoteUnprobed();
@@ -60,7 +61,9 @@ absl::StatusOr<std::unique_ptr<RunningLab>> RunningLab::Start(
     return prepared;
   if (absl::Status started = lab->StartDatapath(); !started.ok())
     return started;
-  if (absl::Status started = lab->StartListeners(); !started.ok())
+  if (absl::Status started =
+          lab->is_kept() ? lab->KeepListeners() : lab->StartListeners();
+      !started.ok())
     return started;
   return lab;
 }
@@ -85,34 +88,12 @@ void RunningLab::NoteUnprobed() {
   }
 }
 
-// Whoever runs the lab is in a cgroup of the lab, for as long as it runs.
-absl::Status RunningLab::PrepareServices() {
-  const auto cidr = [](const char* text) { return *IpPrefix::Parse(text); };
-  absl::StatusOr<ClusterServices> services = ServicesOf(
-      cluster_.cluster,
-      {.service_cidrs = {cidr("10.96.0.0/12"), cidr("fd00:10:96::/112")}});
-  if (!services.ok()) return services.status();
-  services_ = std::move(services->services);
-  notes_.insert(notes_.end(), services->notes.begin(), services->notes.end());
-  if (services_.empty()) return absl::OkStatus();
-  absl::StatusOr<Cgroup> cgroup = Cgroup::Create("ciliumcore-lab");
-  absl::Status entered = cgroup.status();
-  if (cgroup.ok()) {
-    cgroup_.emplace(*std::move(cgroup));
-    entered = cgroup_->Enter();
-  }
-  if (entered.ok()) return entered;
-  // Where cgroups cannot be made, the rest can be tried.
-  notes_.push_back(absl::StrCat("services are left out: ", entered.message()));
-  services_.clear();
-  cgroup_.reset();
-  return absl::OkStatus();
-}
-
 absl::Status RunningLab::StartDatapath() {
   absl::StatusOr<Datapath> datapath = Datapath::Open(
-      {.name = absl::StrCat("lab-", getpid()),
-       .lifetime = Lifetime::kProcess,
+      {.name = is_kept() ? keeping_->places.instance()
+                         : absl::StrCat("lab-", getpid()),
+       .lifetime = is_kept() ? Lifetime::kPinned : Lifetime::kProcess,
+       .bpffs = is_kept() ? keeping_->state.bpffs : "",
        .netns = lab_->node().path(),
        .cgroup = cgroup_.has_value() ? cgroup_->path() : "",
        .capacity = {
@@ -149,6 +130,7 @@ absl::Status RunningLab::SetPolicies(std::vector<NetworkPolicy> policies) {
 
 std::vector<PortProtocol> RunningLab::PortsOf(const LabHost& host) const {
   const uint16_t unnamed = UnnamedPort(cluster_.cluster);
+  const auto& own = host.addresses;
   std::set<PortProtocol> ports = {
       {.protocol = Protocol::kTcp, .port = unnamed},
       {.protocol = Protocol::kUdp, .port = unnamed}};
@@ -159,24 +141,44 @@ std::vector<PortProtocol> RunningLab::PortsOf(const LabHost& host) const {
   } else {
     ports.merge(EgressPorts(cluster_.cluster));
   }
+  // A service may mean a port that no container names.
+  for (const ServiceOptions& service : services_) {
+    for (const Backend& backend : service.backends) {
+      if (std::find(own.begin(), own.end(), backend.address) != own.end()) {
+        ports.insert(
+            {.protocol = service.frontend.port.protocol, .port = backend.port});
+      }
+    }
+  }
   return {ports.begin(), ports.end()};
+}
+
+// Each once: the node's pods share addresses.
+std::vector<std::pair<const LabHost*, LabListener>> RunningLab::AllListeners()
+    const {
+  std::vector<std::pair<const LabHost*, LabListener>> listeners;
+  std::set<LabListener> done;
+  for (const LabHost& host : lab_->hosts()) {
+    for (const IpAddress& address : host.addresses) {
+      for (const PortProtocol& port : PortsOf(host)) {
+        if (done.emplace(address, port).second)
+          listeners.push_back({&host, {address, port}});
+      }
+    }
+  }
+  return listeners;
 }
 
 absl::Status RunningLab::StartListeners() {
   listeners_ = std::make_unique<Listeners>();
-  std::set<std::pair<IpAddress, PortProtocol>> done;  // the node's pods share
-  for (const LabHost& host : lab_->hosts()) {
-    for (const IpAddress& address : host.addresses) {
-      for (const PortProtocol& port : PortsOf(host)) {
-        if (!done.emplace(address, port).second) continue;
-        absl::Status added =
-            listeners_->Add({.netns = host.netns, .address = address}, port);
-        if (absl::IsUnimplemented(added)) {
-          unavailable_.insert(port.protocol);
-        } else if (!added.ok()) {
-          return Annotate(added, host.name);
-        }
-      }
+  for (const auto& [host, listener] : AllListeners()) {
+    const auto& [address, port] = listener;
+    absl::Status added =
+        listeners_->Add({.netns = host->netns, .address = address}, port);
+    if (absl::IsUnimplemented(added)) {
+      unavailable_.insert(port.protocol);
+    } else if (!added.ok()) {
+      return Annotate(added, host->name);
     }
   }
   for (Protocol protocol : unavailable_) {
@@ -184,6 +186,39 @@ absl::Status RunningLab::StartListeners() {
                                   ": its ports are not probed"));
   }
   return absl::OkStatus();
+}
+
+// In a process that stays, which reads the state.
+absl::Status RunningLab::KeepListeners() {
+  KeptState& state = keeping_->state;
+  const KeptPlaces& places = keeping_->places;
+  ++state.revision;
+  state.listeners.clear();
+  for (const auto& [host, listener] : AllListeners()) {
+    const auto& [address, port] = listener;
+    if (port.protocol == Protocol::kSctp) {
+      unavailable_.insert(port.protocol);
+    } else {
+      state.listeners.push_back({host->Role(), address, port});
+    }
+  }
+  state.services.clear();
+  for (const ServiceOptions& service : services_) {
+    std::vector<IpAddress>& addresses =
+        state.services[service.name.substr(0, service.name.find(':'))];
+    const IpAddress& address = service.frontend.address;
+    if (std::find(addresses.begin(), addresses.end(), address) ==
+        addresses.end())
+      addresses.push_back(address);
+  }
+  for (const auto& [ns, unused] : cluster_.cluster.namespaces) {
+    absl::Status written =
+        places.WriteFile(absl::StrCat("hosts.", ns),
+                         HostsText(NamesFor(cluster_.cluster, services_, ns)));
+    if (!written.ok()) return written;
+  }
+  if (absl::Status written = places.Write(state); !written.ok()) return written;
+  return places.ServeListeners(state);
 }
 
 std::vector<LabProbe> RunningLab::PlanProbes() const {
@@ -220,54 +255,6 @@ std::vector<LabProbe> RunningLab::PlanProbes() const {
   }
   PlanServiceProbes(probes);
   return probes;
-}
-
-// May a pod reach the service? Nothing if that depends on the backend it gets.
-std::optional<bool> RunningLab::ExpectedOf(
-    const LabHost& source, const IpAddress& address,
-    const ServiceOptions& service) const {
-  std::optional<bool> expected;
-  for (const Backend& backend : service.backends) {
-    // To itself a pod speaks without the node.
-    const auto& own = source.addresses;
-    const bool is_own =
-        std::find(own.begin(), own.end(), backend.address) != own.end();
-    const bool allowed =
-        is_own || cluster_.policy
-                      .DecidePair(cluster_.policy.PartyOf(address),
-                                  cluster_.policy.PartyOf(backend.address),
-                                  service.frontend.port.protocol, backend.port)
-                      .allowed();
-    if (expected.value_or(allowed) != allowed) return std::nullopt;
-    expected = allowed;
-  }
-  return expected.value_or(false);
-}
-
-void RunningLab::PlanServiceProbes(std::vector<LabProbe>& probes) const {
-  const std::vector<LabHost>& hosts = lab_->hosts();
-  for (size_t from = 0; from < hosts.size(); ++from) {
-    // Only the cluster knows its services.
-    if (hosts[from].interface.empty()) continue;
-    for (const IpAddress& source : hosts[from].addresses) {
-      for (size_t i = 0; i < services_.size(); ++i) {
-        const Frontend& frontend = services_[i].frontend;
-        if (frontend.address.is_v4() != source.is_v4()) continue;
-        const std::optional<bool> expected =
-            ExpectedOf(hosts[from], source, services_[i]);
-        if (!expected.has_value()) continue;
-        LabProbe probe;
-        probe.source = from;
-        probe.service = i;
-        probe.probe.source = {.netns = hosts[from].netns, .address = source};
-        probe.probe.destination = {.netns = hosts[from].netns,
-                                   .address = frontend.address};
-        probe.probe.port = frontend.port;
-        probe.expected = *expected;
-        probes.push_back(probe);
-      }
-    }
-  }
 }
 
 absl::StatusOr<std::string> RunningLab::PlantFault() {

@@ -5,10 +5,12 @@
 #ifndef CILIUMCORE_TOOLS_CCORE_LAB_H_
 #define CILIUMCORE_TOOLS_CCORE_LAB_H_
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -35,12 +37,32 @@ struct LabProbe {
   bool agrees() const { return probe.reached == expected; }
 };
 
-// Namespaces, programs, listeners. Everything goes with it.
+// How connections to a service spread over its backends.
+struct ServiceSpread {
+  size_t service = 0;  // one of the lab's
+  uint32_t connects = 0;
+  std::map<LabAnswer, uint32_t> answers = {};  // by backend; the rest failed
+};
+
+// What getaddrinfo says in pods.
+struct NameCheck {
+  size_t names = 0;  // looked up, also those that must not be found
+  std::vector<std::string> wrong = {};
+};
+
+using LabListener = std::pair<IpAddress, PortProtocol>;
+
+// Namespaces, programs, listeners. Everything goes with it, unless it is kept:
+// then nothing does.
 class RunningLab {
  public:
-  // `cluster` has addresses for its pods.
+  // `cluster` has addresses for its pods. Of a lab that is kept, takes over
+  // what there is.
   static absl::StatusOr<std::unique_ptr<RunningLab>> Start(
-      CompiledCluster cluster);
+      CompiledCluster cluster,
+      std::optional<LabKeeping> keeping = std::nullopt);
+
+  bool is_kept() const { return keeping_.has_value(); }
 
   const CompiledCluster& cluster() const { return cluster_; }
   const Matrix& matrix() const { return matrix_; }
@@ -62,17 +84,31 @@ class RunningLab {
   // and do not are tried once more, for longer.
   absl::StatusOr<std::vector<LabProbe>> ProbeAll();
 
+  // Connects so many times to each service that somebody reaches whichever
+  // backend it is, from all who do in turn, and asks who answers.
+  absl::StatusOr<std::vector<ServiceSpread>> Spread(uint32_t connects);
+
+  // Looks up the names of all services in pods of each namespace.
+  absl::StatusOr<NameCheck> CheckNames() const;
+
   // Turns around a live verdict that ProbeAll meets; returns which.
   absl::StatusOr<std::string> PlantFault();
 
  private:
-  explicit RunningLab(CompiledCluster cluster)
-      : cluster_(std::move(cluster)), matrix_(ComputeMatrix(cluster_)) {}
+  RunningLab(CompiledCluster cluster, std::optional<LabKeeping> keeping)
+      : keeping_(std::move(keeping)),
+        cluster_(std::move(cluster)),
+        matrix_(ComputeMatrix(cluster_)) {}
+
+  LabKeeping* Keeping() { return keeping_.has_value() ? &*keeping_ : nullptr; }
 
   void NoteUnprobed();
   absl::Status PrepareServices();
   absl::Status StartDatapath();
+  std::vector<std::pair<const LabHost*, LabListener>> AllListeners() const;
   absl::Status StartListeners();
+  absl::Status KeepListeners();
+  bool HasListener(const IpAddress& address) const;
   std::vector<PortProtocol> PortsOf(const LabHost& host) const;
   std::vector<LabProbe> PlanProbes() const;
   void PlanServiceProbes(std::vector<LabProbe>& probes) const;
@@ -80,6 +116,7 @@ class RunningLab {
                                  const IpAddress& address,
                                  const ServiceOptions& service) const;
 
+  std::optional<LabKeeping> keeping_;
   std::optional<Cgroup> cgroup_;  // ours, if there are services
   std::vector<ServiceOptions> services_;
   CompiledCluster cluster_;

@@ -7,6 +7,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,16 +15,20 @@
 
 namespace ciliumcore {
 
-// Owns a cgroup below that of the calling process. Destroying moves the process
-// back if it is in it, and removes it. Move-only; thread-compatible. Needs
-// root, or a cgroup that was delegated.
+// Owns a cgroup. Destroying moves the process back if it entered it, and
+// removes it unless it is kept. Move-only; thread-compatible. Needs root, or a
+// cgroup that was delegated.
 class Cgroup {
  public:
-  // A new cgroup "<prefix>-<pid>"; empty ones of that prefix whose process was
-  // killed are removed. Where nobody mounted the hierarchy, it is mounted for
-  // this object alone, out of everybody's sight. Unimplemented if the kernel
-  // has none; AlreadyExists, PermissionDenied.
+  // A new cgroup "<prefix>-<pid>" below that of the process; empty ones of that
+  // prefix whose process was killed are removed. Where nobody mounted the
+  // hierarchy, it is mounted for this object alone, out of everybody's sight.
+  // Unimplemented if the kernel has none; AlreadyExists, PermissionDenied.
   static absl::StatusOr<Cgroup> Create(const std::string& prefix);
+
+  // The cgroup "<name>" at the top of the hierarchy, which stays when this
+  // object and the process go: found, or made. Errors as Create.
+  static absl::StatusOr<Cgroup> Keep(const std::string& name);
 
   Cgroup(Cgroup&& other) noexcept;
   Cgroup& operator=(Cgroup&& other) noexcept;
@@ -37,14 +42,23 @@ class Cgroup {
   absl::Status Enter();
   absl::Status Leave();
 
+  // The ids of the processes in it.
+  absl::StatusOr<std::vector<int>> Processes() const;
+
+  // Removes it now, also one that is kept. FailedPrecondition while there are
+  // processes in it.
+  absl::Status Remove();
+
  private:
-  Cgroup(std::string home, std::string path, UniqueFd mount)
+  Cgroup(std::string home, std::string path, UniqueFd mount, bool is_kept)
       : home_(std::move(home)),
         path_(std::move(path)),
-        mount_(std::move(mount)) {}
+        mount_(std::move(mount)),
+        is_kept_(is_kept) {}
 
   std::string home_, path_;
   UniqueFd mount_;  // of the hierarchy, if others did not mount it
+  bool is_kept_ = false;
   bool entered_ = false;
 };
 

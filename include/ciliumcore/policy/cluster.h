@@ -86,10 +86,43 @@ struct Service {
   friend bool operator==(const Service&, const Service&) = default;
 };
 
+// An endpoint of a slice.
+struct SliceEndpoint {
+  // At most one of each family: of several that mean the same, the first.
+  std::vector<IpAddress> addresses = {};
+  bool is_ready = true;
+  bool is_serving = true;  // whether or not it is terminating
+  bool is_terminating = false;
+
+  friend bool operator==(const SliceEndpoint&, const SliceEndpoint&) = default;
+};
+
+struct SlicePort {
+  std::string name = {};  // of the service's port
+  Protocol protocol = Protocol::kTcp;
+  std::optional<uint16_t> port = {};  // none: it says nothing of services
+
+  friend bool operator==(const SlicePort&, const SlicePort&) = default;
+};
+
+// Who answers for a service: what an EndpointSlice says of it, or a subset of
+// an Endpoints.
+struct EndpointSlice {
+  std::string ns = {};
+  std::string name = {};
+  std::string service = {};   // of the same namespace; empty: of none
+  bool is_endpoints = false;  // counts only if the service has no EndpointSlice
+  std::vector<SliceEndpoint> endpoints = {};
+  std::vector<SlicePort> ports = {};
+
+  friend bool operator==(const EndpointSlice&, const EndpointSlice&) = default;
+};
+
 struct Cluster {
   std::map<std::string, Namespace> namespaces;  // by name; all mentioned
   std::vector<Pod> pods;                        // replicas one by one
   std::vector<Service> services;
+  std::vector<EndpointSlice> slices;
   std::vector<NetworkPolicy> policies;
   // "Kind ns/name", of kinds without a meaning here.
   std::vector<std::string> ignored;

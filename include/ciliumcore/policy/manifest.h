@@ -35,9 +35,9 @@ struct ManifestOptions {
 };
 
 // Reads Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet,
-// ReplicationController, Job, CronJob, Service and NetworkPolicy, from texts of
-// any number of documents, and from lists of them. Objects of other kinds are
-// named in `ignored`.
+// ReplicationController, Job, CronJob, Service, EndpointSlice, Endpoints and
+// NetworkPolicy, from texts of any number of documents, and from lists of them.
+// Objects of other kinds are named in `ignored`.
 //
 // - A workload becomes pods "name-0", "name-1", ..., unless pods that belong to
 //   it are among the objects. A pod that has succeeded or failed is left out.
@@ -51,11 +51,12 @@ struct ManifestOptions {
 //   expected a port in 1..65535, found 70000          (in one line)
 //
 // Wrong are, among others: a key that is there twice; a field that Kubernetes
-// does not have (in all of Namespace, Service and NetworkPolicy; in workloads
-// down to the ports of containers); a value of the wrong type, where the YAML
-// of Kubernetes may read 010 as 8 and yes as true; a value that cannot be; two
-// objects of one name; two pods with one address; nesting beyond 100 levels;
-// aliases that expand to more than 100,000 nodes; a text that is too long.
+// does not have (in all of Namespace, Service, EndpointSlice, Endpoints and
+// NetworkPolicy; in workloads down to the ports of containers); a value of the
+// wrong type, where the YAML of Kubernetes may read 010 as 8 and yes as true; a
+// value that cannot be; two objects of one name; two pods, or two services,
+// with one address; nesting beyond 100 levels; aliases that expand to more than
+// 100,000 nodes; a text that is too long.
 //
 // Pure. Never throws.
 absl::StatusOr<Cluster> LoadManifests(absl::Span<const ManifestSource> sources,

@@ -24,15 +24,17 @@ struct ClusterServices {
   // One for each address and port of each service, by cluster order: named
   // "ns/name:port".
   std::vector<ServiceOptions> services;
-  // What may surprise: services without selector or backends, ports that no pod
-  // has.
+  // What may surprise: services without backends, ports that no pod or no slice
+  // has, slices of no service.
   std::vector<std::string> notes;
 };
 
 // ClusterIP services (NodePort and LoadBalancer have one too) of TCP and UDP.
-// The backends of a service are the addresses of the pods that it selects, of
-// the family of its own; of a port that is named, those pods that have it.
-// Headless services, ExternalName and SCTP ports are left out.
+// The backends of a service are what its EndpointSlices say, or without any its
+// Endpoints; those that end get weight 0 while others are ready. Otherwise they
+// are the addresses of the pods that it selects; of a port that is named, those
+// pods that have it. All are of the family of the service's address. Headless
+// services, ExternalName and SCTP ports are left out.
 //
 // InvalidArgument if two services have one address and port, naming both;
 // ResourceExhausted if a CIDR has too few addresses.

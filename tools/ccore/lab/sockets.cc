@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -50,6 +51,43 @@ struct SocketAddress {
   socklen_t bytes = 0;
 };
 
+// "Who are you?", as it was asked on teleprinters: the byte ENQ.
+constexpr char kWhoAreYou = 5;
+
+// An answer on the wire.
+struct AnswerBytes {
+  uint8_t address[16];
+  uint8_t port[2];
+};
+
+// Which address and port the socket has.
+AnswerBytes AnswerOf(int fd) {
+  AnswerBytes answer = {};
+  sockaddr_storage own = {};
+  socklen_t bytes = sizeof(own);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&own), &bytes);
+  if (own.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&own);
+    const auto mapped = IpAddress::FromV4(ntohl(v4->sin_addr.s_addr)).bytes();
+    std::memcpy(answer.address, mapped.data(), mapped.size());
+    std::memcpy(answer.port, &v4->sin_port, sizeof(answer.port));
+  } else {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&own);
+    std::memcpy(answer.address, &v6->sin6_addr, sizeof(answer.address));
+    std::memcpy(answer.port, &v6->sin6_port, sizeof(answer.port));
+  }
+  return answer;
+}
+
+std::optional<LabAnswer> ReceiveAnswer(int fd) {
+  AnswerBytes bytes = {};
+  if (recv(fd, &bytes, sizeof(bytes), 0) != sizeof(bytes)) return std::nullopt;
+  std::array<uint8_t, 16> address;
+  std::memcpy(address.data(), bytes.address, address.size());
+  return LabAnswer{IpAddress::FromBytes(address),
+                   static_cast<uint16_t>(bytes.port[0] << 8 | bytes.port[1])};
+}
+
 // In the calling thread's namespace, bound to `own`.
 absl::StatusOr<UniqueFd> BoundSocket(const IpAddress& own, PortProtocol port,
                                      uint16_t own_port) {
@@ -64,7 +102,13 @@ absl::StatusOr<UniqueFd> BoundSocket(const IpAddress& own, PortProtocol port,
   }
   if (fd.get() < 0) return absl::ErrnoToStatus(errno, "socket");
   const int on = 1;
-  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (own_port != 0) {
+    setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  } else {
+    // The port is chosen when it is known to whom: many connections to one
+    // place do not take each other's.
+    setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+  }
   const SocketAddress address(own, own_port);
   if (bind(fd.get(), address.get(), address.bytes) != 0) {
     return absl::ErrnoToStatus(
@@ -95,7 +139,7 @@ absl::StatusOr<UniqueFd> StartProbe(const Probe& probe) {
     return UniqueFd();
   }
   if (probe.port.protocol == Protocol::kUdp &&
-      send(fd->get(), "?", 1, MSG_NOSIGNAL) != 1) {
+      send(fd->get(), probe.ask ? &kWhoAreYou : "?", 1, MSG_NOSIGNAL) != 1) {
     return UniqueFd();
   }
   return fd;
@@ -149,6 +193,7 @@ class ProbeRun {
     Probe* probe;
     UniqueFd fd;  // none: it is over
     Clock::time_point deadline;
+    bool is_asked = false;
   };
 
   absl::Status Start(Probe& probe) {
@@ -164,7 +209,8 @@ class ProbeRun {
     if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd->get(), &event) != 0) {
       return absl::ErrnoToStatus(errno, "epoll");
     }
-    running_.push_back({&probe, *std::move(fd), Clock::now() + timeout_});
+    running_.push_back({&probe, *std::move(fd), Clock::now() + timeout_,
+                        probe.ask && IsUdp(probe)});
     ++open_;
     return absl::OkStatus();
   }
@@ -194,11 +240,31 @@ class ProbeRun {
     if (count < 0 && errno != EINTR) return absl::ErrnoToStatus(errno, "epoll");
     for (int i = 0; i < count; ++i) {
       Running& running = running_[events[i].data.u64 - first_];
-      running.probe->reached = IsReached(*running.probe, running.fd.get());
+      if (running.probe->ask && !running.is_asked &&
+          Ask(running, events[i].data.u64)) {
+        continue;
+      }
+      Probe& probe = *running.probe;
+      if (probe.ask) {
+        if (running.is_asked) probe.answer = ReceiveAnswer(running.fd.get());
+        probe.reached = probe.answer.has_value();
+      } else {
+        probe.reached = IsReached(probe, running.fd.get());
+      }
       running.fd = UniqueFd();
       --open_;
     }
     return absl::OkStatus();
+  }
+
+  // Asks over a TCP connection that is there by now; false if it is not.
+  bool Ask(Running& running, uint64_t number) {
+    const int fd = running.fd.get();
+    if (!IsReached(*running.probe, fd)) return false;
+    epoll_event event = {.events = EPOLLIN, .data = {.u64 = number}};
+    running.is_asked = send(fd, &kWhoAreYou, 1, MSG_NOSIGNAL) == 1 &&
+                       epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0;
+    return running.is_asked;
   }
 
   const std::chrono::milliseconds timeout_;
@@ -231,7 +297,9 @@ Listeners::~Listeners() {
 }
 
 absl::Status Listeners::Add(const LabEnd& end, PortProtocol port) {
-  auto serving = std::make_unique<Serving>();
+  auto serving = std::make_shared<Serving>();
+  serving->address = end.address;
+  serving->port = port;
   serving->kind = port.protocol == Protocol::kUdp ? Serving::Kind::kDatagrams
                                                   : Serving::Kind::kListener;
   absl::Status made = OnRoamingThread([&]() -> absl::Status {
@@ -239,7 +307,7 @@ absl::Status Listeners::Add(const LabEnd& end, PortProtocol port) {
     absl::StatusOr<UniqueFd> fd = BoundSocket(end.address, port, port.port);
     if (!fd.ok()) return fd.status();
     if (serving->kind == Serving::Kind::kListener &&
-        listen(fd->get(), 1024) != 0) {
+        listen(fd->get(), 4096) != 0) {
       return absl::ErrnoToStatus(errno, "listen");
     }
     serving->fd = *std::move(fd);
@@ -248,7 +316,16 @@ absl::Status Listeners::Add(const LabEnd& end, PortProtocol port) {
   return made.ok() ? Watch(std::move(serving)) : made;
 }
 
-absl::Status Listeners::Watch(std::unique_ptr<Serving> serving) {
+void Listeners::Remove(const IpAddress& address, PortProtocol port) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(serving_, [&](const auto& entry) {
+    const Serving& serving = *entry.second;
+    return serving.kind != Serving::Kind::kConnection &&
+           serving.address == address && serving.port == port;
+  });
+}
+
+absl::Status Listeners::Watch(std::shared_ptr<Serving> serving) {
   const std::lock_guard lock(mutex_);
   const int fd = serving->fd.get();
   epoll_event event = {.events = EPOLLIN, .data = {.fd = fd}};
@@ -266,12 +343,14 @@ void Listeners::Serve() {
     const int count = epoll_wait(epoll_.get(), events, 64, -1);
     for (int i = 0; i < count; ++i) {
       if (events[i].data.fd == stop_.get()) return;
-      const Serving* serving = nullptr;
+      std::shared_ptr<const Serving> serving;
       {
         const std::lock_guard lock(mutex_);
-        serving = serving_.at(events[i].data.fd).get();
+        const auto found = serving_.find(events[i].data.fd);
+        if (found == serving_.end()) continue;
+        serving = found->second;
       }
-      Handle(*serving);  // only this thread removes
+      Handle(*serving);
     }
   }
 }
@@ -279,7 +358,7 @@ void Listeners::Serve() {
 void Listeners::Handle(const Serving& serving) {
   const int fd = serving.fd.get();
   if (serving.kind == Serving::Kind::kListener) {
-    auto connection = std::make_unique<Serving>();
+    auto connection = std::make_shared<Serving>();
     connection->kind = Serving::Kind::kConnection;
     connection->fd =
         UniqueFd(accept4(fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
@@ -290,7 +369,12 @@ void Listeners::Handle(const Serving& serving) {
   sockaddr_storage from = {};
   socklen_t bytes = sizeof(from);
   auto* address = reinterpret_cast<sockaddr*>(&from);
-  const ssize_t got = recvfrom(fd, data, sizeof(data), 0, address, &bytes);
+  ssize_t got = recvfrom(fd, data, sizeof(data), 0, address, &bytes);
+  if (got == 1 && data[0] == kWhoAreYou) {
+    const AnswerBytes answer = AnswerOf(fd);
+    std::memcpy(data, &answer, sizeof(answer));
+    got = sizeof(answer);
+  }
   if (serving.kind == Serving::Kind::kDatagrams) {
     if (got >= 0) sendto(fd, data, got, 0, address, bytes);
     return;

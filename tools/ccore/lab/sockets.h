@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -27,7 +28,16 @@ struct LabEnd {
   IpAddress address;
 };
 
-// Echoes what it receives, by TCP and UDP, on a thread of its own.
+// What a listener answers when it is asked who it is.
+struct LabAnswer {
+  IpAddress address;
+  uint16_t port = 0;
+
+  friend auto operator<=>(const LabAnswer&, const LabAnswer&) = default;
+};
+
+// Echoes what it receives, by TCP and UDP, on a thread of its own. Who sends
+// ENQ alone is told which address and port it reached.
 class Listeners {
  public:
   Listeners();
@@ -39,18 +49,23 @@ class Listeners {
   // make sockets of.
   absl::Status Add(const LabEnd& end, PortProtocol port);
 
+  // Ends that; connections that are open stay.
+  void Remove(const IpAddress& address, PortProtocol port);
+
  private:
   struct Serving {
     UniqueFd fd;
     enum class Kind { kListener, kConnection, kDatagrams } kind;
+    IpAddress address = {};  // but of a connection
+    PortProtocol port = {};
   };
-  absl::Status Watch(std::unique_ptr<Serving> serving);
+  absl::Status Watch(std::shared_ptr<Serving> serving);
   void Serve();
   void Handle(const Serving& serving);
 
   UniqueFd epoll_, stop_;
   std::mutex mutex_;
-  std::map<int, std::unique_ptr<Serving>> serving_;  // by descriptor
+  std::map<int, std::shared_ptr<Serving>> serving_;  // by descriptor
   std::thread thread_;
 };
 
@@ -76,7 +91,9 @@ class LabConnection {
 struct Probe {
   LabEnd source, destination;
   PortProtocol port;
-  bool reached = false;  // set by RunProbes
+  bool ask = false;      // of who is reached
+  bool reached = false;  // set by RunProbes, as is
+  std::optional<LabAnswer> answer = {};
 };
 
 // Tries all of them, many at a time, each for `timeout_ms`: a TCP connection,

@@ -2,6 +2,7 @@
 #include "tools/ccore/lab/topology.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -35,11 +36,27 @@ IpPrefix Alone(const IpAddress& address) {
   return IpPrefix::Of(address, address.is_v4() ? 32 : 128);
 }
 
+// OK if it is there already.
+absl::Status Unless(const absl::Status& added) {
+  return absl::IsAlreadyExists(added) ? absl::OkStatus() : added;
+}
+
+// The namespace of that role which is kept, if there is one.
+absl::StatusOr<NetNs> FindNetNs(const LabKeeping* keeping,
+                                const std::string& role) {
+  if (keeping == nullptr) return absl::NotFoundError(role);
+  return NetNs::Open(keeping->places.netns(role));
+}
+
 // A namespace where IPv6 addresses are usable at once, also those that the
 // kernel gives to links itself.
-absl::StatusOr<NetNs> CreateNetNs() {
+absl::StatusOr<NetNs> CreateNetNs(const LabKeeping* keeping,
+                                  const std::string& role) {
   absl::StatusOr<NetNs> netns = NetNs::Create();
   if (!netns.ok()) return netns.status();
+  if (keeping != nullptr) {
+    LAB_RETURN_IF_ERROR(keeping->places.KeepNetNs(*netns, role));
+  }
   for (const char* scope : {"all", "default"}) {
     LAB_RETURN_IF_ERROR(netns->WriteSysctl(
         absl::StrCat("net/ipv6/conf/", scope, "/accept_dad"), "0"));
@@ -48,8 +65,10 @@ absl::StatusOr<NetNs> CreateNetNs() {
 }
 
 // As CreateNetNs, and forwards between its links.
-absl::StatusOr<NetNs> CreateNode() {
-  absl::StatusOr<NetNs> node = CreateNetNs();
+absl::StatusOr<NetNs> CreateNode(const LabKeeping* keeping) {
+  absl::StatusOr<NetNs> found = FindNetNs(keeping, "node");
+  if (found.ok()) return found;
+  absl::StatusOr<NetNs> node = CreateNetNs(keeping, "node");
   if (!node.ok()) return node.status();
   for (const char* setting :
        {"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"}) {
@@ -65,15 +84,14 @@ absl::StatusOr<NetNs> CreateNode() {
 // The address on the link "eth0", and by the gateway to everywhere else.
 absl::Status AddAddressAndDefaultRoute(Netlink& links, const IpAddress& address,
                                        const IpAddress& gateway) {
-  LAB_RETURN_IF_ERROR(links.AddAddress("eth0", address));
-  absl::Status added =
+  LAB_RETURN_IF_ERROR(Unless(links.AddAddress("eth0", address)));
+  // An earlier address of the family may have the route.
+  return Unless(
       links.AddRoute({.destination = IpPrefix::Of(
                           address.is_v4() ? Ip("0.0.0.0") : IpAddress(), 0),
                       .link = "eth0",
                       .gateway = gateway,
-                      .is_onlink = true});
-  // From an earlier address of the family.
-  return absl::IsAlreadyExists(added) ? absl::OkStatus() : added;
+                      .is_onlink = true}));
 }
 
 // An address of the range that a host can have: not of loopback, multicast,
@@ -120,13 +138,15 @@ std::optional<IpAddress> Representative(const AddressRange& range,
 }  // namespace
 
 absl::StatusOr<Lab> Lab::Create(const CompiledCluster& cluster,
-                                const std::vector<AddressRange>& ranges) {
-  absl::StatusOr<NetNs> node = CreateNode();
+                                const std::vector<AddressRange>& ranges,
+                                LabKeeping* keeping) {
+  absl::StatusOr<NetNs> node = CreateNode(keeping);
   if (!node.ok()) return node.status();
   absl::StatusOr<Netlink> links = Netlink::Open(*node);
   if (!links.ok()) return links.status();
-  Lab lab(*std::move(node), *std::move(links));
+  Lab lab(*std::move(node), *std::move(links), keeping);
   const std::vector<Pod>& pods = cluster.cluster.pods;
+  LAB_RETURN_IF_ERROR(lab.RemoveGonePods(pods));
   for (uint32_t i = 0; i < pods.size(); ++i) {
     absl::Status added = pods[i].host_network ? lab.AddHostPod(i, pods[i])
                                               : lab.AddPod(i, pods[i]);
@@ -135,14 +155,61 @@ absl::StatusOr<Lab> Lab::Create(const CompiledCluster& cluster,
     }
   }
   LAB_RETURN_IF_ERROR(lab.AddWorld(ranges));
+  lab.keeping_ = nullptr;
   return lab;
+}
+
+// With their links; also those that have other addresses now.
+absl::Status Lab::RemoveGonePods(const std::vector<Pod>& pods) {
+  if (keeping_ == nullptr) return absl::OkStatus();
+  std::map<std::string, const Pod*> wanted;
+  for (const Pod& pod : pods) {
+    if (!pod.host_network) wanted[absl::StrCat(pod.ns, "/", pod.name)] = &pod;
+  }
+  auto& kept = keeping_->state.pods;
+  for (auto at = kept.begin(); at != kept.end();) {
+    const auto& [name, pod] = *at;
+    const auto found = wanted.find(name);
+    if (found != wanted.end() && found->second->addresses == pod.addresses) {
+      ++at;
+      continue;
+    }
+    absl::Status deleted = links_.DeleteLink(pod.interface);
+    if (!deleted.ok() && !absl::IsNotFound(deleted)) return deleted;
+    keeping_->places.ForgetNetNs(KeptPlaces::RoleOf(name));
+    at = kept.erase(at);
+  }
+  return absl::OkStatus();
+}
+
+std::string Lab::FreeInterface(uint32_t index) const {
+  std::set<std::string> taken;
+  if (keeping_ != nullptr) {
+    for (const auto& [name, pod] : keeping_->state.pods)
+      taken.insert(pod.interface);
+  }
+  while (taken.contains(absl::StrCat("lab", index))) ++index;
+  return absl::StrCat("lab", index);
+}
+
+absl::StatusOr<bool> Lab::FindPod(uint32_t index, const Pod& pod) {
+  const std::string name = absl::StrCat(pod.ns, "/", pod.name);
+  if (keeping_ == nullptr || !keeping_->state.pods.contains(name)) return false;
+  absl::StatusOr<NetNs> netns = FindNetNs(keeping_, KeptPlaces::RoleOf(name));
+  if (!netns.ok()) return netns.status();
+  hosts_.push_back({.name = name,
+                    .pod = index,
+                    .addresses = pod.addresses,
+                    .netns = netns->fd(),
+                    .interface = keeping_->state.pods.at(name).interface});
+  others_.push_back(*std::move(netns));
+  return true;
 }
 
 absl::Status Lab::AddHostPod(uint32_t index, const Pod& pod) {
   for (const IpAddress& address : pod.addresses) {
-    absl::Status added = links_.AddAddress("lo", address);
     // Pods in the host's network share its addresses.
-    if (!added.ok() && !absl::IsAlreadyExists(added)) return added;
+    LAB_RETURN_IF_ERROR(Unless(links_.AddAddress("lo", address)));
   }
   hosts_.push_back({.name = absl::StrCat(pod.ns, "/", pod.name),
                     .pod = index,
@@ -153,7 +220,10 @@ absl::Status Lab::AddHostPod(uint32_t index, const Pod& pod) {
 }
 
 absl::Status Lab::AddPod(uint32_t index, const Pod& pod) {
-  absl::StatusOr<NetNs> netns = CreateNetNs();
+  const absl::StatusOr<bool> found = FindPod(index, pod);
+  if (!found.ok() || *found) return found.status();
+  const std::string name = absl::StrCat(pod.ns, "/", pod.name);
+  absl::StatusOr<NetNs> netns = CreateNetNs(keeping_, KeptPlaces::RoleOf(name));
   if (!netns.ok()) return netns.status();
   // No address of its own making: it would announce itself, be dropped for not
   // being the pod's address, and fill the flows with that.
@@ -161,7 +231,7 @@ absl::Status Lab::AddPod(uint32_t index, const Pod& pod) {
       netns->WriteSysctl("net/ipv6/conf/default/addr_gen_mode", "1"));
   absl::StatusOr<Netlink> links = Netlink::Open(*netns);
   if (!links.ok()) return links.status();
-  const std::string interface = absl::StrCat("lab", index);
+  const std::string interface = FreeInterface(index);
   LAB_RETURN_IF_ERROR(
       links_.AddVeth({.name = interface}, {.name = "eth0", .netns = &*netns}));
   LAB_RETURN_IF_ERROR(links_.SetUp(interface));
@@ -172,7 +242,9 @@ absl::Status Lab::AddPod(uint32_t index, const Pod& pod) {
     LAB_RETURN_IF_ERROR(AddAddressAndDefaultRoute(
         *links, address, Ip(address.is_v4() ? kPodGateway : kPodGateway6)));
   }
-  hosts_.push_back({.name = absl::StrCat(pod.ns, "/", pod.name),
+  if (keeping_ != nullptr)
+    keeping_->state.pods[name] = {interface, pod.addresses};
+  hosts_.push_back({.name = name,
                     .pod = index,
                     .addresses = pod.addresses,
                     .netns = netns->fd(),
@@ -186,26 +258,30 @@ absl::Status Lab::AddWorld(const std::vector<AddressRange>& ranges) {
   for (const LabHost& host : hosts_) {
     taken.insert(host.addresses.begin(), host.addresses.end());
   }
-  absl::StatusOr<NetNs> world = CreateNetNs();
+  absl::StatusOr<NetNs> world = FindNetNs(keeping_, "world");
+  const bool is_new = !world.ok();
+  if (is_new) world = CreateNetNs(keeping_, "world");
   if (!world.ok()) return world.status();
   absl::StatusOr<Netlink> links = Netlink::Open(*world);
   if (!links.ok()) return links.status();
-  LAB_RETURN_IF_ERROR(
-      links_.AddVeth({.name = "world"}, {.name = "eth0", .netns = &*world}));
-  LAB_RETURN_IF_ERROR(links_.SetUp("world"));
-  LAB_RETURN_IF_ERROR(links->SetUp("eth0"));
-  LAB_RETURN_IF_ERROR(links_.AddAddress("world", Ip(kWorldGateway)));
-  LAB_RETURN_IF_ERROR(links_.AddAddress("world", Ip(kWorldGateway6)));
-  LAB_RETURN_IF_ERROR(links->AddAddress("eth0", Ip(kWorldRouter)));
-  LAB_RETURN_IF_ERROR(links->AddAddress("eth0", Ip(kWorldRouter6)));
+  if (is_new) {
+    LAB_RETURN_IF_ERROR(
+        links_.AddVeth({.name = "world"}, {.name = "eth0", .netns = &*world}));
+    LAB_RETURN_IF_ERROR(links_.SetUp("world"));
+    LAB_RETURN_IF_ERROR(links->SetUp("eth0"));
+    LAB_RETURN_IF_ERROR(links_.AddAddress("world", Ip(kWorldGateway)));
+    LAB_RETURN_IF_ERROR(links_.AddAddress("world", Ip(kWorldGateway6)));
+    LAB_RETURN_IF_ERROR(links->AddAddress("eth0", Ip(kWorldRouter)));
+    LAB_RETURN_IF_ERROR(links->AddAddress("eth0", Ip(kWorldRouter6)));
+  }
   for (const AddressRange& range : ranges) {
     const std::optional<IpAddress> address = Representative(range, taken);
     if (!address.has_value()) continue;
-    LAB_RETURN_IF_ERROR(links_.AddRoute(
+    LAB_RETURN_IF_ERROR(Unless(links_.AddRoute(
         {.destination = Alone(*address),
          .link = "world",
          .gateway = Ip(address->is_v4() ? kWorldRouter : kWorldRouter6),
-         .is_onlink = true}));
+         .is_onlink = true})));
     LAB_RETURN_IF_ERROR(AddAddressAndDefaultRoute(
         *links, *address,
         Ip(address->is_v4() ? kWorldGateway : kWorldGateway6)));
