@@ -53,8 +53,8 @@ absl::StatusOr<MapStatus> StatusOf(const InstanceView& view,
     CC_ASSIGN_OR_RETURN(status.used, map.PeekRing([](auto) { return false; }));
     return status;
   }
-  const bool counts_all = info.type != BPF_MAP_TYPE_ARRAY &&
-                          info.type != BPF_MAP_TYPE_PERCPU_ARRAY;
+  const bool counts_all =
+      info.type != BPF_MAP_TYPE_ARRAY && info.type != BPF_MAP_TYPE_PERCPU_ARRAY;
   uint64_t used = 0;
   const absl::Status read =
       map.ForEach([&](const std::byte*, const std::byte* value) {
@@ -170,8 +170,7 @@ absl::Status AddPrograms(InstanceView& view, InstanceStatus& status) {
         program->status.generation =
             program->status.reads_pins ? status.generation : epochs[map];
       }
-      known =
-          programs.emplace(link.program, std::move(program->status)).first;
+      known = programs.emplace(link.program, std::move(program->status)).first;
     }
     const ProgramStatus& program = known->second;
     if (link.is_stale) continue;
@@ -226,10 +225,9 @@ absl::StatusOr<InstanceStatus> InspectInstance(const InspectOptions& options) {
   InstanceStatus status;
   status.name = options.name;
   status.generation = view.epoch();
-  const UniqueFd directory(open(view.directory().c_str(),
-                                O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.get() < 0)
-    return absl::ErrnoToStatus(errno, view.directory());
+  const UniqueFd directory(
+      open(view.directory().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0) return absl::ErrnoToStatus(errno, view.directory());
   status.writer = internal::LockHolder(directory.get());
   const std::string links = view.directory() + "/links";
   for (const std::string& name : internal::NamesIn(links)) {

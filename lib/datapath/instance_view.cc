@@ -66,8 +66,7 @@ std::vector<std::string> NamesIn(const std::string& directory) {
 }
 
 template <typename T>
-absl::Status InstanceView::Bind(const char* map,
-                                absl::Span<const T>& entries) {
+absl::Status InstanceView::Bind(const char* map, absl::Span<const T>& entries) {
   const auto found = maps_.find(map);
   if (found == maps_.end()) return absl::OkStatus();
   CC_ASSIGN_OR_RETURN(entries, found->second.Entries<T>());
@@ -77,8 +76,7 @@ absl::Status InstanceView::Bind(const char* map,
 absl::StatusOr<InstanceView> InstanceView::Open(const InspectOptions& options) {
   CC_RETURN_IF_ERROR(CheckBpffs(options.bpffs));
   InstanceView view;
-  view.directory_ =
-      absl::StrCat(options.bpffs, "/ciliumcore/", options.name);
+  view.directory_ = absl::StrCat(options.bpffs, "/ciliumcore/", options.name);
   for (const std::string& name : NamesIn(view.directory_ + "/maps")) {
     if (absl::EndsWith(name, "+new")) continue;  // about to be renamed
     absl::StatusOr<MapReader> map =
@@ -94,9 +92,9 @@ absl::StatusOr<InstanceView> InstanceView::Open(const InspectOptions& options) {
         NamesIn(absl::StrCat(options.bpffs, "/ciliumcore"));
     return absl::NotFoundError(absl::StrCat(
         "instance ", options.name, ": nothing is pinned in ", view.directory_,
-        others.empty() ? "; there are no instances"
-                       : absl::StrCat("; there are ",
-                                      absl::StrJoin(others, ", "))));
+        others.empty()
+            ? "; there are no instances"
+            : absl::StrCat("; there are ", absl::StrJoin(others, ", "))));
   }
   view.epoch_ = LoadAcquire(&state[0].epoch);
   CC_RETURN_IF_ERROR(view.Bind("cc_endpoints", view.endpoints));
@@ -283,8 +281,10 @@ std::optional<uint64_t> InstanceView::UsedOf(const std::string& map) const {
   if (map == "cc_maglev" || map == "cc_backends") {
     ForEachService([&](uint32_t, uint32_t service) {
       const uint32_t size = TargetOf(services[service]).size;
-      if (map == "cc_backends") used += BackendsOf(service).size();
-      else if (size > 1) used += LinesOf(size);
+      if (map == "cc_backends")
+        used += BackendsOf(service).size();
+      else if (size > 1)
+        used += LinesOf(size);
     });
     return used;
   }
@@ -309,8 +309,8 @@ void ForEachInterval(
     absl::FunctionRef<void(uint32_t, uint32_t, uint32_t)> visit) {
   constexpr uint32_t kLast = 0xffffff;
   if (table.bound_count != CC_BOUNDS_PAGED) {
-    const uint32_t bounds = std::min<uint32_t>(table.bound_count,
-                                               CC_INLINE_BOUNDS);
+    const uint32_t bounds =
+        std::min<uint32_t>(table.bound_count, CC_INLINE_BOUNDS);
     for (uint32_t i = 0; i <= bounds; ++i) {
       visit(i, i == 0 ? 0 : table.axis[i - 1],
             i == bounds ? kLast : table.axis[i] - 1);

@@ -71,10 +71,10 @@ class InstanceView {
   std::vector<uint16_t> LiveEndpoints() const;
   std::set<uint16_t> LiveTables() const;
   std::set<uint32_t> LivePages() const;
-  void ForEachAddress(absl::FunctionRef<void(uint32_t head, uint32_t place)>
-                          visit) const;
-  void ForEachService(absl::FunctionRef<void(uint32_t head, uint32_t service)>
-                          visit) const;
+  void ForEachAddress(
+      absl::FunctionRef<void(uint32_t head, uint32_t place)> visit) const;
+  void ForEachService(
+      absl::FunctionRef<void(uint32_t head, uint32_t service)> visit) const;
   // Of a service that has them: those that are somebody's.
   std::vector<uint32_t> BackendsOf(uint32_t service) const;
 

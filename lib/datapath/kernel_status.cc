@@ -47,10 +47,9 @@ std::string NameOf(int fd, const bpf_prog_info& plain) {
       btf__load_from_kernel_by_id(plain.btf_id), btf__free);
   if (types == nullptr) return plain.name;
   const btf_type* function = btf__type_by_id(types.get(), first.type_id);
-  const char* name =
-      function == nullptr
-          ? nullptr
-          : btf__name_by_offset(types.get(), function->name_off);
+  const char* name = function == nullptr
+                         ? nullptr
+                         : btf__name_by_offset(types.get(), function->name_off);
   return name == nullptr || *name == 0 ? plain.name : name;
 }
 
@@ -137,8 +136,9 @@ absl::StatusOr<LinkStatus> FindLink(const std::string& path) {
     link.is_stale = link.cgroup == 0;
   } else {
     return absl::FailedPreconditionError(
-        absl::StrCat(path, ": expected a link of tcx or of a cgroup, found one "
-                           "of type ",
+        absl::StrCat(path,
+                     ": expected a link of tcx or of a cgroup, found one "
+                     "of type ",
                      both.info.type));
   }
   return link;
@@ -172,8 +172,7 @@ std::optional<uint32_t> EpochOfMap(uint32_t id) {
   cc_state state = {};
   const uint32_t zero = 0;
   if (!map.ok() || map->name() != "cc_state" ||
-      map->value_bytes() != sizeof(state) ||
-      !map->Lookup(&zero, &state).ok()) {
+      map->value_bytes() != sizeof(state) || !map->Lookup(&zero, &state).ok()) {
     return std::nullopt;
   }
   return state.epoch;

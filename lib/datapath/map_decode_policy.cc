@@ -63,15 +63,14 @@ absl::Status DumpEndpoints(InstanceView& view, const MapReader&,
   for (const uint16_t slot : view.LiveEndpoints()) {
     const cc_endpoint& endpoint = view.endpoints[slot];
     const cc_subject subject = view.SubjectOf(endpoint);
-    const bool redirects =
-        (endpoint.flags & CC_ENDPOINT_NO_PEER_REDIRECT) != 0;
+    const bool redirects = (endpoint.flags & CC_ENDPOINT_NO_PEER_REDIRECT) != 0;
     if (!sink({{"slot", Number(slot)},
                {"ifindex", Number(endpoint.ifindex)},
                {"ipv4", AddressText(endpoint.v4)},
                {"ipv6", AddressText(endpoint.v6)},
                {"identity", PeerText(subject.identity)},
-               {"subject", Number(cc_switch_pick(endpoint.subject,
-                                                 view.epoch()))},
+               {"subject",
+                Number(cc_switch_pick(endpoint.subject, view.epoch()))},
                {"mac", MacText(endpoint.mac)},
                {"host_mac", MacText(endpoint.host_mac)},
                {"delivery", std::string(redirects ? "redirect" : "peer")}}))
@@ -165,13 +164,11 @@ absl::Status DumpPlaces(InstanceView& view, const MapReader&, EntrySink sink) {
       of[place].push_back(AddressText(view.places[place].addr));
   });
   if (const auto prefixes = view.Find("cc_prefixes"); prefixes.ok()) {
-    CC_RETURN_IF_ERROR(
-        (*prefixes)->Check(abi::ShapeOf<cc_prefix_key>(),
-                           abi::ShapeOf<uint32_t>()));
+    CC_RETURN_IF_ERROR((*prefixes)->Check(abi::ShapeOf<cc_prefix_key>(),
+                                          abi::ShapeOf<uint32_t>()));
     CC_RETURN_IF_ERROR((*prefixes)->ForEach([&](const std::byte* key,
                                                 const std::byte* place) {
-      of[Read<uint32_t>(place)].push_back(
-          PrefixText(Read<cc_prefix_key>(key)));
+      of[Read<uint32_t>(place)].push_back(PrefixText(Read<cc_prefix_key>(key)));
       return true;
     }));
   }
@@ -272,8 +269,8 @@ absl::Status DumpPortPages(InstanceView& view, const MapReader&,
 }
 
 absl::Status DumpClasses(InstanceView&, const MapReader& map, EntrySink sink) {
-  CC_RETURN_IF_ERROR(map.Check(abi::ShapeOf<cc_class_key>(),
-                               abi::ShapeOf<cc_class_value>()));
+  CC_RETURN_IF_ERROR(
+      map.Check(abi::ShapeOf<cc_class_key>(), abi::ShapeOf<cc_class_value>()));
   return map.ForEach([&](const std::byte* key_at, const std::byte* value) {
     const auto key = Read<cc_class_key>(key_at);
     const auto cls = Read<cc_class_value>(value);
@@ -317,16 +314,17 @@ std::string PortsText(uint32_t first, uint32_t last) {
   Texts parts;
   const auto whole = [&](uint32_t from, uint32_t to) {
     if (from > to) return;
-    if (from == 0 && to == 255) parts.emplace_back("all");
+    if (from == 0 && to == 255)
+      parts.emplace_back("all");
     else if (from == to)
       parts.push_back(ProtocolText(static_cast<uint8_t>(from)));
     else
       parts.push_back(absl::StrCat("protocols ", from, "-", to));
   };
   const auto some = [&](uint32_t protocol, uint32_t from, uint32_t to) {
-    parts.push_back(absl::StrCat(
-        from, from == to ? "" : absl::StrCat("-", to), "/",
-        ProtocolText(static_cast<uint8_t>(protocol))));
+    parts.push_back(absl::StrCat(from, from == to ? "" : absl::StrCat("-", to),
+                                 "/",
+                                 ProtocolText(static_cast<uint8_t>(protocol))));
   };
   uint32_t from = first >> 16, to = last >> 16;
   const uint32_t low = first & 0xffff, high = last & 0xffff;

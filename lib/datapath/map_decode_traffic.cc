@@ -30,10 +30,9 @@ T Read(const std::byte* bytes) {
 // "SYN+ACK"; "" for none.
 std::string TcpText(uint64_t bits) {
   std::string text;
-  for (const auto& [bit, name] : {std::pair(CC_CT_SYN, "SYN"),
-                                  std::pair(CC_CT_FIN, "FIN"),
-                                  std::pair(CC_CT_RST, "RST"),
-                                  std::pair(CC_CT_ACK, "ACK")}) {
+  for (const auto& [bit, name] :
+       {std::pair(CC_CT_SYN, "SYN"), std::pair(CC_CT_FIN, "FIN"),
+        std::pair(CC_CT_RST, "RST"), std::pair(CC_CT_ACK, "ACK")}) {
     if ((bits & static_cast<uint64_t>(bit)) != 0)
       absl::StrAppend(&text, text.empty() ? "" : "+", name);
   }
@@ -145,8 +144,8 @@ absl::Status DumpEvents(InstanceView&, const MapReader& map, EntrySink sink) {
               field.name == "bytes")
             continue;
           if (field.name == "direction")
-            field.value = std::string(
-                event.direction == CC_EGRESS ? "egress" : "ingress");
+            field.value = std::string(event.direction == CC_EGRESS ? "egress"
+                                                                   : "ingress");
           if (field.name == "rule_set")
             field.value = Texts{absl::StrCat(event.rule_set[CC_EGRESS]),
                                 absl::StrCat(event.rule_set[CC_INGRESS])};
@@ -234,15 +233,16 @@ absl::Status DumpMaglev(InstanceView& view, const MapReader&, EntrySink sink) {
         ++slots[view.maglev[line].backend[slot % CC_SERVICE_SLOTS]];
     }
     for (const auto& [number, count] : slots) {
-      wanted = wanted &&
-               sink({{"frontend", FrontendText(view.services[index])},
-                     {"backend", BackendText(view, target.backends + number)},
-                     {"number", Number(number)},
-                     {"slots", count},
-                     {"of", Number(target.size)},
-                     {"share", absl::StrFormat("%.1f%%", 100.0 *
-                                                   static_cast<double>(count) /
-                                                   target.size)}});
+      wanted =
+          wanted &&
+          sink({{"frontend", FrontendText(view.services[index])},
+                {"backend", BackendText(view, target.backends + number)},
+                {"number", Number(number)},
+                {"slots", count},
+                {"of", Number(target.size)},
+                {"share",
+                 absl::StrFormat("%.1f%%", 100.0 * static_cast<double>(count) /
+                                               target.size)}});
     }
   });
   return absl::OkStatus();
@@ -278,12 +278,12 @@ absl::Status DumpAffinity(InstanceView& view, const MapReader& map,
         affinity.backend < view.backends.size() &&
         view.backends[affinity.backend].born == affinity.born &&
         view.backends[affinity.backend].service == key.service;
-    return sink({{"client", Number(key.client)},
-                 {"frontend",
-                  known ? FrontendText(view.services[key.service]) : ""},
-                 {"backend", BackendText(view, affinity.backend)},
-                 {"believed", std::string(is_believed ? "yes" : "no")},
-                 {"seen_tick", Number(affinity.seen)}});
+    return sink(
+        {{"client", Number(key.client)},
+         {"frontend", known ? FrontendText(view.services[key.service]) : ""},
+         {"backend", BackendText(view, affinity.backend)},
+         {"believed", std::string(is_believed ? "yes" : "no")},
+         {"seen_tick", Number(affinity.seen)}});
   });
 }
 

@@ -32,7 +32,7 @@ MapDecoder PolicyDecoderOf(absl::string_view map);
 MapDecoder TrafficDecoderOf(absl::string_view map);
 
 // The words that decoders share.
-std::string AddressText(const cc_addr& address);          // "" if all zero
+std::string AddressText(const cc_addr& address);           // "" if all zero
 std::string EndText(const cc_addr& address, __be16 port);  // "10.0.0.1:80"
 std::string PeerText(uint32_t peer);                       // "world", "257"
 // "endpoint 3", "hop 2", "by routing", "unknown".

@@ -34,18 +34,17 @@ uint64_t NumberOf(const std::byte* bytes, size_t size) {
   return number;
 }
 
-// The shape of the type that the kernel knows a map's keys or values by; null if
-// this build has none of that name and size.
+// The shape of the type that the kernel knows a map's keys or values by; null
+// if this build has none of that name and size.
 const abi::Shape* ShapeOfType(const btf* types, uint32_t id, size_t size) {
   const btf_type* type =
       types == nullptr ? nullptr : btf__type_by_id(types, id);
   const char* name =
       type == nullptr ? "" : btf__name_by_offset(types, type->name_off);
-  const auto* const found =
-      std::find_if(abi::kShapes.begin(), abi::kShapes.end(),
-                   [&](const abi::Shape& shape) {
-                     return shape.name == name && shape.size == size;
-                   });
+  const auto* const found = std::find_if(
+      abi::kShapes.begin(), abi::kShapes.end(), [&](const abi::Shape& shape) {
+        return shape.name == name && shape.size == size;
+      });
   return found == abi::kShapes.end() ? nullptr : found;
 }
 
@@ -70,8 +69,8 @@ absl::Status DumpPlain(const MapReader& map, EntrySink sink) {
       ShapeOfType(types.get(), info.btf_key_type_id, info.key_size);
   const abi::Shape* value =
       ShapeOfType(types.get(), info.btf_value_type_id, info.value_size);
-  const bool is_array = info.type == BPF_MAP_TYPE_ARRAY ||
-                        info.type == BPF_MAP_TYPE_PERCPU_ARRAY;
+  const bool is_array =
+      info.type == BPF_MAP_TYPE_ARRAY || info.type == BPF_MAP_TYPE_PERCPU_ARRAY;
   const size_t step = (info.value_size + size_t{7}) / 8 * 8;
   return map.ForEach([&](const std::byte* key_at, const std::byte* value_at) {
     if (is_array && std::all_of(value_at, value_at + map.value_bytes(),
@@ -159,9 +158,9 @@ void AddByLayout(const abi::Shape& shape, const std::byte* bytes,
       out.value = ProtocolText(static_cast<uint8_t>(number));
     } else if (name == "reason") {
       out.value = ReasonText(static_cast<uint32_t>(number));
-    } else if (field.size == 4 && (name == "peer" ||
-                                   absl::EndsWith(name, "_peer") ||
-                                   name == "identity")) {
+    } else if (field.size == 4 &&
+               (name == "peer" || absl::EndsWith(name, "_peer") ||
+                name == "identity")) {
       out.value = PeerText(static_cast<uint32_t>(number));
     } else if (field.size <= 8) {
       out.value = number;

@@ -64,9 +64,7 @@ std::string MapTypeName(uint32_t type) {
   }
 }
 
-void MapReader::Unmap::operator()(void* memory) const {
-  munmap(memory, bytes);
-}
+void MapReader::Unmap::operator()(void* memory) const { munmap(memory, bytes); }
 
 absl::StatusOr<MapReader> MapReader::Of(UniqueFd fd,
                                         const std::string& subject) {
@@ -129,7 +127,12 @@ absl::Status MapReader::Check(const abi::Shape& key,
 absl::StatusOr<MapReader::Mapping> MapReader::MapPages(size_t offset,
                                                        size_t bytes) const {
   bytes = (bytes + PageSize() - 1) / PageSize() * PageSize();
-  void* memory = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd(),
+  // The kernel shares memory through descriptors that may write, even where the
+  // mapping may not: one for as long as this takes.
+  const UniqueFd shared(bpf_map_get_fd_by_id(info_.id));
+  if (shared.get() < 0)
+    return absl::ErrnoToStatus(errno, absl::StrCat(name(), ": mapping"));
+  void* memory = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, shared.get(),
                       static_cast<off_t>(offset));
   if (memory == MAP_FAILED)
     return absl::ErrnoToStatus(errno, absl::StrCat(name(), ": mapping"));
@@ -145,9 +148,9 @@ absl::StatusOr<const std::byte*> MapReader::Map(const abi::Shape& key,
           absl::StrCat(name(), ": expected a memory-mapped array, found ",
                        MapTypeName(info_.type)));
     }
-    CC_ASSIGN_OR_RETURN(
-        memory_, MapPages(0, (info_.value_size + size_t{7}) / 8 * 8 *
-                                 size_t{info_.max_entries}));
+    CC_ASSIGN_OR_RETURN(memory_,
+                        MapPages(0, (info_.value_size + size_t{7}) / 8 * 8 *
+                                        size_t{info_.max_entries}));
   }
   return static_cast<const std::byte*>(memory_.get());
 }
@@ -178,8 +181,8 @@ absl::Status MapReader::ForEach(
       room *= 2;  // a bucket holds more
       continue;
     }
-    if (!begun && (error == EINVAL || error == EOPNOTSUPP ||
-                   error == kNotSupported)) {
+    if (!begun &&
+        (error == EINVAL || error == EOPNOTSUPP || error == kNotSupported)) {
       return WalkByKey(visit);
     }
     if (error != 0 && error != ENOENT)
@@ -201,8 +204,8 @@ absl::Status MapReader::WalkByKey(
   // A key that goes meanwhile sends the walk back to the beginning.
   size_t left = size_t{info_.max_entries} * 4 + 1024;
   for (bool begun = false; left > 0; --left) {
-    if (bpf_map_get_next_key(fd(), begun ? key.data() : nullptr,
-                             next.data()) != 0) {
+    if (bpf_map_get_next_key(fd(), begun ? key.data() : nullptr, next.data()) !=
+        0) {
       if (errno == ENOENT) return absl::OkStatus();
       return absl::ErrnoToStatus(errno, absl::StrCat(name(), ": reading"));
     }
@@ -220,9 +223,8 @@ absl::Status MapReader::WalkByKey(
 absl::StatusOr<uint64_t> MapReader::PeekRing(
     absl::FunctionRef<bool(absl::Span<const std::byte>)> visit) const {
   if (info_.type != BPF_MAP_TYPE_RINGBUF) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(name(), ": expected a ring buffer, found ",
-                     MapTypeName(info_.type)));
+    return absl::FailedPreconditionError(absl::StrCat(
+        name(), ": expected a ring buffer, found ", MapTypeName(info_.type)));
   }
   const size_t page = PageSize(), bytes = info_.max_entries;
   CC_ASSIGN_OR_RETURN(const Mapping reader, MapPages(0, page));

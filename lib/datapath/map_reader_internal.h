@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Maps of others, for reading: the descriptors cannot write.
+// Maps of others, for reading: neither descriptors nor mappings can write.
 
 #ifndef CILIUMCORE_LIB_DATAPATH_MAP_READER_INTERNAL_H_
 #define CILIUMCORE_LIB_DATAPATH_MAP_READER_INTERNAL_H_
@@ -47,7 +47,8 @@ class MapReader {
   absl::Status Lookup(const void* key, void* value) const;
 
   // Shows `visit` every entry of a hash, a trie or an array, until it returns
-  // false; in batches, where the kernel has them. Unimplemented for other kinds.
+  // false; in batches, where the kernel has them. Unimplemented for other
+  // kinds.
   absl::Status ForEach(
       absl::FunctionRef<bool(const std::byte* key, const std::byte* value)>
           visit) const;

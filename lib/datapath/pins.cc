@@ -55,9 +55,8 @@ std::string HolderOf(int fd) {
 std::optional<int> LockHolder(int fd) {
   struct stat status = {};
   if (fstat(fd, &status) != 0) return std::nullopt;
-  const std::string file =
-      absl::StrFormat("%02x:%02x:%d", major(status.st_dev),
-                      minor(status.st_dev), status.st_ino);
+  const std::string file = absl::StrFormat("%02x:%02x:%d", major(status.st_dev),
+                                           minor(status.st_dev), status.st_ino);
   std::ifstream locks("/proc/locks");
   for (std::string line; std::getline(locks, line);) {
     const std::vector<std::string> words =

@@ -30,7 +30,7 @@ struct InspectOptions {
 struct ProgramStatus {
   std::string name;  // "cc_from_endpoint"
   uint32_t id = 0;
-  std::string tag;  // of its instructions, 16 hexadecimal digits
+  std::string tag;           // of its instructions, 16 hexadecimal digits
   uint32_t jited_bytes = 0;  // 0: it is interpreted
   uint32_t verified_instructions = 0;
   // Only while kernel.bpf_stats_enabled is on.
@@ -114,9 +114,9 @@ struct InstanceStatus {
   // Programs of one name have one tag: all links run the same build.
   bool is_one_build = true;
 
-  std::vector<ProgramStatus> programs;  // by name, then id
-  std::vector<LinkStatus> links;        // by pin; those of clsact at the end
-  std::vector<MapStatus> maps;          // by name
+  std::vector<ProgramStatus> programs;    // by name, then id
+  std::vector<LinkStatus> links;          // by pin; those of clsact at the end
+  std::vector<MapStatus> maps;            // by name
   std::vector<EndpointStatus> endpoints;  // by slot
   uint32_t services = 0;
   uint32_t services_without_backends = 0;

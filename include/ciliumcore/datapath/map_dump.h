@@ -52,8 +52,8 @@ bool HasMapDecoder(absl::string_view map);
 
 // Reads a map of an instance. Of the library's own arrays it shows what the
 // current generation refers to, of other arrays what is not zero. Numbers of
-// other maps' entries (slots, places, tables) are given as such, so that one can
-// go there.
+// other maps' entries (slots, places, tables) are given as such, so that one
+// can go there.
 //
 // NotFound: no such instance or map; those there are are in the message.
 // FailedPrecondition: a map that this one's meaning depends on is laid out
