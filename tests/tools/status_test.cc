@@ -32,7 +32,7 @@ struct Ran {
 };
 
 // Standard output and the exit code.
-Ran Run(const std::string& arguments) {
+Ran Ccore(const std::string& arguments) {
   Ran ran;
   const std::string command = absl::StrCat("tools/ccore/ccore ", arguments);
   FILE* pipe = popen(command.c_str(), "r");
@@ -59,7 +59,7 @@ TEST(StatusCommandTest, ItPrintsWhatTheLibrarySays) {
   ASSERT_TRUE(datapath.ok()) << datapath.status();
   const std::string where =
       absl::StrCat(" --instance shop --bpffs ", bpffs.root());
-  EXPECT_EQ(Run("status" + where).code, 2) << "nothing is committed";
+  EXPECT_EQ(Ccore("status" + where).code, 2) << "nothing is committed";
   Transaction change = datapath->Begin();
   change.AttachEndpoint({.interface = "veth-web",
                          .addresses = {*IpAddress::Parse("10.0.1.1")},
@@ -68,7 +68,7 @@ TEST(StatusCommandTest, ItPrintsWhatTheLibrarySays) {
   const auto status = InspectInstance({.name = "shop", .bpffs = bpffs.root()});
   ASSERT_TRUE(status.ok()) << status.status();
 
-  const Ran text = Run("status" + where);
+  const Ran text = Ccore("status" + where);
   EXPECT_EQ(text.code, 0);
   EXPECT_TRUE(absl::StartsWith(
       text.out,
@@ -79,7 +79,7 @@ TEST(StatusCommandTest, ItPrintsWhatTheLibrarySays) {
       << text.out;
   std::cout << text.out;
 
-  const Ran json = Run("status -o json --bpffs " + bpffs.root());
+  const Ran json = Ccore("status -o json --bpffs " + bpffs.root());
   const Json all = Json::parse(json.out, nullptr, false);
   ASSERT_TRUE(all.is_array()) << json.out;
   ASSERT_EQ(all.size(), 1u);
@@ -88,23 +88,23 @@ TEST(StatusCommandTest, ItPrintsWhatTheLibrarySays) {
   EXPECT_EQ(all[0]["programs"].size(), status->programs.size());
   EXPECT_EQ(all[0]["maps"].size(), status->maps.size());
 
-  const Ran list = Run("map list" + where);
+  const Ran list = Ccore("map list" + where);
   for (const MapStatus& map : status->maps)
     EXPECT_TRUE(absl::StrContains(list.out, absl::StrCat("\n", map.name, " ")))
         << map.name;
 
   const Json places = Json::parse(
-      Run("map dump cc_addrs --address 10.0.1.1 -o json" + where).out, nullptr,
-      false);
+      Ccore("map dump cc_addrs --address 10.0.1.1 -o json" + where).out,
+      nullptr, false);
   ASSERT_EQ(places.size(), 1u);
   EXPECT_EQ(places[0]["where"], "endpoint 1");
   EXPECT_EQ(places[0]["peer"], "256");
-  std::cout << Run("map dump cc_endpoints" + where).out
-            << Run("map dump cc_cells" + where).out;
-  EXPECT_EQ(Run("map dump cc_nothing" + where).code, 2);
-  EXPECT_EQ(Run("map dump cc_addrs --address 10.0.1" + where).code, 2);
+  std::cout << Ccore("map dump cc_endpoints" + where).out
+            << Ccore("map dump cc_cells" + where).out;
+  EXPECT_EQ(Ccore("map dump cc_nothing" + where).code, 2);
+  EXPECT_EQ(Ccore("map dump cc_addrs --address 10.0.1" + where).code, 2);
 
-  const Ran doctor = Run("doctor --all -o json --bpffs " + bpffs.root());
+  const Ran doctor = Ccore("doctor --all -o json --bpffs " + bpffs.root());
   const Json findings = Json::parse(doctor.out, nullptr, false);
   ASSERT_TRUE(findings.is_array()) << doctor.out;
   bool has_error = false, tells_instance = false;
@@ -117,7 +117,7 @@ TEST(StatusCommandTest, ItPrintsWhatTheLibrarySays) {
   }
   EXPECT_EQ(doctor.code, has_error ? 1 : 0);
   EXPECT_TRUE(tells_instance) << doctor.out;
-  std::cout << Run("doctor --bpffs " + bpffs.root()).out;
+  std::cout << Ccore("doctor --bpffs " + bpffs.root()).out;
 }
 
 }  // namespace
