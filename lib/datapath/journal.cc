@@ -38,11 +38,6 @@ bool IsAfter(uint32_t epoch, uint32_t other) {
 
 }  // namespace
 
-uint32_t Journal::bank_bytes() const {
-  return static_cast<uint32_t>((lines_.size() - 1) / 2 *
-                               sizeof(cc_journal_line));
-}
-
 char* Journal::Bank(uint32_t bank) {
   return reinterpret_cast<char*>(&lines_[1]) +
          static_cast<size_t>(bank) * bank_bytes();
@@ -75,38 +70,57 @@ absl::StatusOr<Journal> Journal::Recover(Lines lines, uint32_t epoch) {
   return journal;
 }
 
-absl::Status Journal::Read(uint32_t epoch) {
-  if (bank() > 1 || used() > bank_bytes()) {
-    return absl::DataLossError(absl::StrCat(
-        "map cc_journal: expected at most ", bank_bytes(),
-        " bytes in bank 0 or 1, found ", used(), " in bank ", bank()));
+absl::Status Journal::ForEach(absl::Span<const cc_journal_line> lines,
+                              absl::FunctionRef<bool(const Entry&)> visit) {
+  const __u64 word = LoadAcquire(&lines[0].word[CC_JOURNAL_WORD_HEAD]);
+  const auto bank = static_cast<uint32_t>(word >> 32);
+  const auto used = static_cast<uint32_t>(word);
+  const uint32_t most = BankBytes(lines.size());
+  if (bank > 1 || used > most) {
+    return absl::DataLossError(
+        absl::StrCat("map cc_journal: expected at most ", most,
+                     " bytes in bank 0 or 1, found ", used, " in ", bank));
   }
-  const char* const bytes = Bank(bank());
-  for (uint32_t at = 0; at < used();) {
+  const char* const bytes = reinterpret_cast<const char*>(&lines[1]) +
+                            static_cast<size_t>(bank) * most;
+  for (uint32_t at = 0; at < used;) {
     RecordHead head;
-    if (used() - at < sizeof(head)) return Damaged(at, "cut off");
+    if (used - at < sizeof(head)) return Damaged(at, "cut off");
     std::memcpy(&head, bytes + at, sizeof(head));
-    if (IsAfter(head.epoch, epoch)) {
-      StoreHead(bank(), at);
-      break;
-    }
     const uint64_t needed =
         sizeof(head) + uint64_t{head.key_bytes} + head.value_bytes;
-    if (head.bytes > used() - at || head.bytes % 8 != 0 ||
-        needed > head.bytes) {
+    if (head.bytes > used - at || head.bytes % 8 != 0 || needed > head.bytes) {
       return Damaged(
           at, absl::StrCat("expected ", needed, " bytes, found ", head.bytes));
     }
     const char* const key = bytes + at + sizeof(head);
-    Key name(head.kind, std::string(key, head.key_bytes));
-    if (head.value_bytes == 0) {
-      records_.erase(name);
-    } else {
-      records_.insert_or_assign(
-          std::move(name), std::string(key + head.key_bytes, head.value_bytes));
-    }
+    if (!visit({.at = at,
+                .epoch = head.epoch,
+                .kind = head.kind,
+                .key = {key, head.key_bytes},
+                .value = {key + head.key_bytes, head.value_bytes}}))
+      break;
     at += head.bytes;
   }
+  return absl::OkStatus();
+}
+
+absl::Status Journal::Read(uint32_t epoch) {
+  std::optional<uint32_t> unpublished;
+  CC_RETURN_IF_ERROR(ForEach(lines_.entries(), [&](const Entry& entry) {
+    if (IsAfter(entry.epoch, epoch)) {
+      unpublished = entry.at;
+      return false;
+    }
+    Key key(entry.kind, std::string(entry.key));
+    if (entry.value.empty()) {
+      records_.erase(key);
+    } else {
+      records_.insert_or_assign(std::move(key), std::string(entry.value));
+    }
+    return true;
+  }));
+  if (unpublished.has_value()) StoreHead(bank(), *unpublished);
   return absl::OkStatus();
 }
 

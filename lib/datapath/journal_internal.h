@@ -64,6 +64,17 @@ class Journal {
   // Takes the last Append back.
   void Undo();
 
+  // One record as it lies in a journal.
+  struct Entry {
+    uint32_t at = 0, epoch = 0;
+    JournalKind kind = JournalKind::kEndpoint;
+    absl::string_view key, value;
+  };
+  // Calls `visit` with the records in `lines`, oldest first, until it returns
+  // false. DataLoss if they are damaged.
+  static absl::Status ForEach(absl::Span<const cc_journal_line> lines,
+                              absl::FunctionRef<bool(const Entry&)> visit);
+
   // By kind and key.
   const std::map<Key, std::string>& records() const { return records_; }
 
@@ -78,7 +89,10 @@ class Journal {
 
   __u64& HeaderWord(int word) { return lines_[0].word[word]; }
   uint64_t Header(int word) const { return LoadAcquire(&lines_[0].word[word]); }
-  uint32_t bank_bytes() const;
+  static uint32_t BankBytes(size_t lines) {
+    return static_cast<uint32_t>((lines - 1) / 2 * sizeof(cc_journal_line));
+  }
+  uint32_t bank_bytes() const { return BankBytes(lines_.size()); }
   char* Bank(uint32_t bank);
   // Where the next record goes.
   uint32_t bank() const { return static_cast<uint32_t>(head_ >> 32); }

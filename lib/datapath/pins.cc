@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -17,7 +18,9 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "lib/base/status_macros_internal.h"
@@ -29,25 +32,6 @@ absl::Status MakeDirectory(const std::string& path) {
   if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST)
     return absl::OkStatus();
   return absl::ErrnoToStatus(errno, path);
-}
-
-// Who holds the lock on the open file, as /proc/locks tells.
-std::string HolderOf(int fd) {
-  struct stat status = {};
-  if (fstat(fd, &status) != 0) return "another process";
-  std::ifstream locks("/proc/locks");
-  for (std::string line; std::getline(locks, line);) {
-    const std::vector<std::string> words =
-        absl::StrSplit(line, ' ', absl::SkipEmpty());
-    // "1: FLOCK  ADVISORY  WRITE 4711 00:1b:12 0 EOF"
-    if (words.size() < 6 || words[1] != "FLOCK") continue;
-    const std::vector<std::string> device_inode = absl::StrSplit(words[5], ':');
-    if (device_inode.size() == 3 &&
-        device_inode[2] == absl::StrCat(status.st_ino)) {
-      return absl::StrCat("process ", words[4]);
-    }
-  }
-  return "another process";
 }
 
 void RemoveFiles(const std::string& directory, absl::string_view prefix = "") {
@@ -67,7 +51,32 @@ void RemoveState(const std::string& state) {
   rmdir(state.c_str());
 }
 
+std::string HolderOf(int fd) {
+  const std::optional<int> holder = LockHolder(fd);
+  return holder.has_value() ? absl::StrCat("process ", *holder)
+                            : "another process";
+}
+
 }  // namespace
+
+std::optional<int> LockHolder(int fd) {
+  struct stat status = {};
+  if (fstat(fd, &status) != 0) return std::nullopt;
+  const std::string file = absl::StrFormat("%02x:%02x:%d", major(status.st_dev),
+                                           minor(status.st_dev), status.st_ino);
+  std::ifstream locks("/proc/locks");
+  for (std::string line; std::getline(locks, line);) {
+    const std::vector<std::string> words =
+        absl::StrSplit(line, ' ', absl::SkipEmpty());
+    // "1: FLOCK  ADVISORY  WRITE 4711 00:1b:12 0 EOF"
+    int pid = 0;
+    if (words.size() >= 6 && words[1] == "FLOCK" && words[3] == "WRITE" &&
+        words[5] == file && absl::SimpleAtoi(words[4], &pid)) {
+      return pid;
+    }
+  }
+  return std::nullopt;
+}
 
 absl::StatusOr<std::unique_ptr<Pins>> Pins::Open(const std::string& bpffs,
                                                  const std::string& name) {

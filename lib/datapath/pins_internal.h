@@ -13,6 +13,7 @@
 #define CILIUMCORE_LIB_DATAPATH_PINS_INTERNAL_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,10 @@
 #include "ciliumcore/base/unique_fd.h"
 
 namespace ciliumcore::internal {
+
+// The process that holds an exclusive flock on the open file, as /proc/locks
+// tells; nothing if none does, or none that is seen from here.
+std::optional<int> LockHolder(int fd);
 
 class Pins {
  public:

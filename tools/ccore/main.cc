@@ -10,9 +10,12 @@ int main(int argc, char** argv) {
   namespace ccore = ciliumcore::ccore;
   CLI::App app("Identity-aware eBPF datapaths from the command line.", "ccore");
   app.require_subcommand(1);
+  ccore::AddDoctorCommand(app);
   ccore::AddLabCommands(app);
+  ccore::AddMapCommands(app);
   ccore::AddPacketCommands(app);
   ccore::AddPolicyCommands(app);
+  ccore::AddStatusCommand(app);
 
   try {
     app.parse(argc, argv);

@@ -9,9 +9,12 @@
 
 namespace ciliumcore::ccore {
 
+void AddDoctorCommand(CLI::App& app);
 void AddLabCommands(CLI::App& app);
+void AddMapCommands(CLI::App& app);
 void AddPacketCommands(CLI::App& app);
 void AddPolicyCommands(CLI::App& app);
+void AddStatusCommand(CLI::App& app);
 
 }  // namespace ciliumcore::ccore
 
