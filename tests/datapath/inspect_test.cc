@@ -77,7 +77,14 @@ class InspectTest : public ::testing::Test {
                           {.address = Ip("10.0.1.9"), .port = 5432}}})
         .UpsertService({.name = "shop/none",
                         .frontend = {.address = Ip("10.96.0.2"), .port = kPort},
-                        .backends = {}});
+                        .backends = {}})
+        // The only one that needs slots beside its own line.
+        .UpsertService(
+            {.name = "shop/sticky",
+             .frontend = {.address = Ip("10.96.0.3"), .port = kPort},
+             .backends = {{.address = Ip("10.0.1.2"), .port = 5432},
+                          {.address = Ip("10.0.1.9"), .port = 5432}},
+             .affinity = Affinity::kClientIp});
     ASSERT_EQ(change.Commit(), absl::OkStatus());
   }
 
@@ -168,7 +175,7 @@ TEST_F(InspectTest, AWorkingInstanceIsReadBesideItsWriter) {
   EXPECT_TRUE(programs.contains("cc_from_endpoint"));
   EXPECT_TRUE(programs.contains("cc_to_endpoint"));
   EXPECT_EQ(MapOf(status, "cc_endpoints").used, 2u);
-  EXPECT_EQ(MapOf(status, "cc_services").used, 2u);
+  EXPECT_EQ(MapOf(status, "cc_services").used, 3u);
   EXPECT_EQ(MapOf(status, "cc_conntrack").room, 4096u);
   EXPECT_GT(MapOf(status, "cc_conntrack").memory_bytes, 4096u * 80);
 }
