@@ -85,7 +85,7 @@ int cc_from_endpoint(cc_ctx *ctx)
 		sides = flow.where_dst & CC_REMOTE ? cc_judged_flag(side) : CC_CT_JUDGED;
 		if ((to || flow.where_dst & CC_REMOTE) &&
 		    cc_ct_is_current(flow.found.word, flow.epoch, sides)) {
-			cc_ct_touch(&flow.found, &p, flow.back, flow.now);
+			cc_flow_touch(ctx, &flow, &p, CC_EGRESS);
 			return cc_finish(ctx, &p, &told, cc_send(ctx, &p, to, flow.where_dst));
 		}
 	} else if (p.is_error) {
@@ -161,7 +161,7 @@ int cc_to_endpoint(cc_ctx *ctx)
 	if (flow.found.ct) {
 		if (cc_ct_is_current(flow.found.word, flow.epoch, cc_judged_flag(side)) &&
 		    flow.where_src && !cc_is_impostor(ctx, flow.where_src)) {
-			cc_ct_touch(&flow.found, &p, flow.back, flow.now);
+			cc_flow_touch(ctx, &flow, &p, CC_INGRESS);
 			return cc_finish(ctx, &p, &told, (struct cc_exit){ .action = CC_PASS });
 		}
 	} else if (p.is_error) {

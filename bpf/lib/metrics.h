@@ -10,17 +10,18 @@
 /* Written here, read by user space. */
 CC_MAP(cc_metrics, PERCPU_ARRAY, __u32, struct cc_metric, CC_METRIC_KEYS, 0);
 
-CC_INLINE void cc_count(__u32 direction, __u32 reason, __u32 bytes)
+/* Returns how many there are now on this CPU. */
+CC_INLINE __u64 cc_count(__u32 direction, __u32 reason, __u32 bytes)
 {
 	const __u32 key = CC_METRIC_KEY(direction, reason);
 	struct cc_metric *metric = cc_lookup(&cc_metrics, &key);
 
 	if (!metric)
-		return;
+		return 0;
 	/* Not atomic: only this CPU writes here, with bottom halves off, so that no
 	 * other packet comes between. */
-	metric->packets++;
 	metric->bytes += bytes;
+	return ++metric->packets;
 }
 
 /* The same of what is no packet, from a system call, which packets interrupt. */

@@ -2,12 +2,10 @@
 #include "lib/datapath/datapath_state_internal.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "ciliumcore/abi/endpoint.h"
 #include "ciliumcore/base/status.h"
 #include "ciliumcore/net/netlink.h"
@@ -32,6 +30,11 @@ absl::Status ValidateOptions(const DatapathOptions& options) {
     return absl::InvalidArgumentError(absl::StrCat(
         "event_bytes: expected a power of two of at least 4096, found ",
         bytes));
+  }
+  if (options.drop_sample_shift > 31) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("drop_sample_shift: expected at most 31, found ",
+                     options.drop_sample_shift));
   }
   return absl::OkStatus();
 }
@@ -108,9 +111,8 @@ DatapathState::DatapathState(const DatapathOptions& options, NetNs netns,
       programs_(std::move(programs)),
       sock_programs_(std::move(sock_programs)),
       publisher_(std::move(maps), std::move(barrier), epoch),
-      events_(std::move(events)),
-      counters_(std::move(counters)),
-      lost_(std::move(lost)) {}
+      events_(std::move(events), std::move(lost)),
+      counters_(std::move(counters)) {}
 
 absl::StatusOr<Surroundings> DatapathState::Resolve(
     const Intent& intent) const {
@@ -239,38 +241,6 @@ void DatapathState::DetachGone(const Intent& next) {
   }
 }
 
-std::optional<Flow> DatapathState::NextFlow(absl::Duration timeout) {
-  const auto read = [this](absl::Span<const RingBuffer::Record> records) {
-    for (const RingBuffer::Record& record : records) {
-      absl::StatusOr<Flow> flow = DecodeFlow(record, *this);
-      if (flow.ok()) pending_.push_back(*std::move(flow));
-    }
-  };
-  const absl::Time deadline = absl::Now() + timeout;
-  if (pending_.empty()) events_.Consume(read);
-  // The ring wakes us once in many events: look by ourselves in between.
-  while (pending_.empty()) {
-    const absl::Duration left = deadline - absl::Now();
-    if (left <= absl::ZeroDuration()) return std::nullopt;
-    constexpr absl::Duration kLook = absl::Milliseconds(50);
-    const auto wait = std::chrono::milliseconds(
-        std::max<int64_t>(1, absl::ToInt64Milliseconds(std::min(left, kLook))));
-    if (!events_.Poll(wait, read).ok()) return std::nullopt;
-  }
-  Flow flow = std::move(pending_.front());
-  pending_.pop_front();
-  return flow;
-}
-
-uint64_t DatapathState::lost() const {
-  uint64_t total = 0;
-  const absl::Status read =
-      lost_.ForEach([&](uint32_t, const std::vector<uint64_t>& counts) {
-        for (const uint64_t count : counts) total += count;
-      });
-  return read.ok() ? total : 0;
-}
-
 absl::StatusOr<std::vector<Counter>> DatapathState::counters() const {
   std::vector<Counter> counters;
   CC_RETURN_IF_ERROR(counters_.ForEach(
@@ -310,13 +280,21 @@ absl::StatusOr<Verdict> DatapathState::PlantFault(const IpAddress& source,
   return was;
 }
 
-FlowDirectory::PeerName DatapathState::FindPeer(uint32_t peer) const {
+std::shared_ptr<const FlowDirectory::Party> DatapathState::FindParty(
+    uint32_t peer, const IpAddress& address) const {
   const std::lock_guard lock(mutex_);
-  return planner_.FindPeer(peer);
+  return planner_.FindParty(peer, address);
 }
 
-std::string DatapathState::Explain(uint32_t rule_set) const {
+std::shared_ptr<const std::string> DatapathState::Explain(
+    uint32_t rule_set) const {
   return planner_.Explain(rule_set);
+}
+
+std::shared_ptr<const std::string> DatapathState::FindService(
+    const IpAddress& address, PortProtocol port) const {
+  const std::lock_guard lock(mutex_);
+  return planner_.FindService(address, port);
 }
 
 }  // namespace ciliumcore::internal

@@ -6,11 +6,9 @@
 #define CILIUMCORE_LIB_DATAPATH_DATAPATH_STATE_INTERNAL_H_
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,9 +18,9 @@
 #include "ciliumcore/datapath/datapath.h"
 #include "ciliumcore/flow/flow.h"
 #include "ciliumcore/maps/per_cpu_map.h"
-#include "ciliumcore/maps/ring_buffer.h"
 #include "ciliumcore/net/netns.h"
 #include "ciliumcore/policy/compiler.h"
+#include "lib/datapath/event_reader_internal.h"
 #include "lib/datapath/intent_internal.h"
 #include "lib/datapath/planner_internal.h"
 #include "lib/datapath/program_set_internal.h"
@@ -31,7 +29,7 @@
 
 namespace ciliumcore::internal {
 
-// Thread-safe, but for NextFlow and lost.
+// Thread-safe, but for events.
 class DatapathState : public FlowDirectory, public Committer {
  public:
   static absl::StatusOr<std::shared_ptr<DatapathState>> Open(
@@ -41,8 +39,7 @@ class DatapathState : public FlowDirectory, public Committer {
 
   absl::StatusOr<uint32_t> Commit(const std::vector<Edit>& edits) override;
 
-  std::optional<Flow> NextFlow(absl::Duration timeout);
-  uint64_t lost() const;
+  EventReader& events() { return events_; }
   absl::StatusOr<std::vector<Counter>> counters() const;
   uint32_t generation() const;
   std::shared_ptr<const CompiledPolicy> policy() const;
@@ -50,12 +47,15 @@ class DatapathState : public FlowDirectory, public Committer {
                                      const IpAddress& destination,
                                      PortProtocol port);
 
-  PeerName FindPeer(uint32_t peer) const override;
-  std::string Explain(uint32_t rule_set) const override;
+  std::shared_ptr<const Party> FindParty(
+      uint32_t peer, const IpAddress& address) const override;
+  std::shared_ptr<const std::string> Explain(uint32_t rule_set) const override;
+  std::shared_ptr<const std::string> FindService(
+      const IpAddress& address, PortProtocol port) const override;
 
  private:
   using Counters = PerCpuMap<uint32_t, cc_metric>;
-  using LostCounters = PerCpuMap<uint32_t, uint64_t>;
+  using LostCounters = EventReader::LostCounters;
 
   DatapathState(const DatapathOptions& options, NetNs netns,
                 std::unique_ptr<Pins> pins,
@@ -85,10 +85,8 @@ class DatapathState : public FlowDirectory, public Committer {
       attachments_;  // by interface
   bool maps_pinned_ = false;
 
-  RingBuffer events_;
+  EventReader events_;
   Counters counters_;
-  LostCounters lost_;
-  std::deque<Flow> pending_;
 };
 
 }  // namespace ciliumcore::internal

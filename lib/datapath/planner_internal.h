@@ -18,6 +18,7 @@
 #include "ciliumcore/flow/flow.h"
 #include "ciliumcore/policy/compiler.h"
 #include "lib/datapath/desired_internal.h"
+#include "lib/datapath/flow_names_internal.h"
 #include "lib/datapath/intent_internal.h"
 
 namespace ciliumcore::internal {
@@ -61,16 +62,20 @@ class Planner {
   std::shared_ptr<const CompiledPolicy> policy() const;
 
   // See FlowDirectory.
-  FlowDirectory::PeerName FindPeer(uint32_t peer) const;
+  std::shared_ptr<const FlowDirectory::Party> FindParty(
+      uint32_t peer, const IpAddress& address) const;
+  FlowNames::Text FindService(const IpAddress& address,
+                              PortProtocol port) const;
   RuleSetRef FindRuleSet(uint32_t rule_set) const;
-  std::string Explain(uint32_t rule_set) const;
+  FlowNames::Text Explain(uint32_t rule_set) const;
 
  private:
   PeerRegistry peers_;
   RuleSetTable rule_sets_;
   Intent intent_;
   // The policy in force, and some before it: late events speak of their peers.
-  std::deque<std::shared_ptr<const CompiledPolicy>> policies_;
+  FlowNames::Policies policies_;
+  mutable FlowNames names_;
 };
 
 }  // namespace ciliumcore::internal

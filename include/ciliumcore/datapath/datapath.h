@@ -6,6 +6,7 @@
 #ifndef CILIUMCORE_DATAPATH_DATAPATH_H_
 #define CILIUMCORE_DATAPATH_DATAPATH_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -89,8 +91,22 @@ class FlowReader {
   // The next flow; nothing if none came in `timeout`.
   std::optional<Flow> Next(absl::Duration timeout);
 
+  // Gives `visit` all events that are there, in order; if there are none, waits
+  // for the first ones for up to `timeout`. Returns how many. Programs cannot
+  // use the room of an event before `visit` is through with its batch.
+  // Allocates nothing.
+  size_t Consume(absl::Duration timeout,
+                 absl::FunctionRef<void(const FlowEvent& event)> visit);
+
+  // Says in `flow` what an event means; see ResolveFlow. Thread-safe.
+  void Resolve(const FlowEvent& event, Flow& flow) const;
+
   // Events that programs could not write because the reader was too slow.
   uint64_t lost() const;
+
+  // Records that were read and were no events of this build: an older one's
+  // programs, for instance, whose pinned ring another process reads.
+  uint64_t undecodable() const;
 
  private:
   friend class Datapath;
