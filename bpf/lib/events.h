@@ -19,6 +19,7 @@ struct cc_told {
 	__u32 rule_set[CC_DIRECTION_COUNT];
 	__u32 epoch;
 	__u8 kind, reason, direction, is_reply;
+	__u32 slot; /* of the endpoint that judges; counted, not told */
 };
 
 /* Wakes the reader once per event_wake_bytes, not once per event of `bytes`. */

@@ -161,7 +161,7 @@ CC_FUNCTION int cc_refuse_packet(cc_ctx *ctx, const struct cc_packet *p, struct 
 {
 	if (!p || !told)
 		return CC_DROP;
-	const __u64 count = cc_count(told->direction, reason, p->bytes);
+	const __u64 count = cc_count_drop(told->slot, told->direction, reason, p->bytes);
 
 	if (cc_cfg()->emit_drops && reason != CC_REASON_LINK_SCOPE && cc_is_sampled(count)) {
 		told->kind = CC_EVENT_DROP;

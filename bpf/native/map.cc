@@ -11,7 +11,9 @@
 namespace ciliumcore::native {
 namespace {
 
-bool IsPerCpu(uint32_t type) { return type == BPF_MAP_TYPE_PERCPU_ARRAY; }
+bool IsPerCpu(uint32_t type) {
+  return type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_HASH;
+}
 
 uint32_t LoadU32(const void* at) {
   uint32_t value;
@@ -28,7 +30,8 @@ Map::Map(const cc_native_map& declared, uint32_t entries, uint32_t cpus)
   if (declared_.type == BPF_MAP_TYPE_LPM_TRIE) {
     prefix_counts_.resize(8 * (declared_.key_size - sizeof(uint32_t)) + 1);
   }
-  if (declared_.type == BPF_MAP_TYPE_ARRAY || IsPerCpu(declared_.type)) {
+  if (declared_.type == BPF_MAP_TYPE_ARRAY ||
+      declared_.type == BPF_MAP_TYPE_PERCPU_ARRAY) {
     // Zero pages until they are written.
     void* memory = mmap(nullptr, array_bytes(), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -103,7 +106,8 @@ void* Map::Lookup(const void* key, uint32_t cpu) {
   if (declared_.type == BPF_MAP_TYPE_LRU_HASH) {
     by_age_.splice(by_age_.begin(), by_age_, it->second.age);
   }
-  return it->second.value.get();
+  return it->second.value.get() +
+         (IsPerCpu(declared_.type) ? stride_ * cpu : 0);
 }
 
 int Map::Update(const void* key, const void* value, uint64_t flags,
@@ -133,6 +137,14 @@ int Map::Update(const void* key, const void* value, uint64_t flags,
     if (is_lpm) ++prefix_counts_[LoadU32(key)];
   } else if (flags == BPF_NOEXIST) {
     return -EEXIST;
+  }
+  if (IsPerCpu(declared_.type)) {
+    // One CPU's, in place; those of the others begin as zeros.
+    if (it->second.value == nullptr)
+      it->second.value = std::make_unique<char[]>(stride_ * cpus_);
+    std::memcpy(it->second.value.get() + stride_ * cpu, value,
+                declared_.value_size);
+    return 0;
   }
   // A fresh copy, as the kernel replaces the element: who holds the old one
   // does not see the new value.

@@ -169,6 +169,9 @@ std::shared_ptr<const CompiledPolicy> Datapath::policy() const {
 absl::StatusOr<std::vector<Counter>> Datapath::counters() const {
   return state_->counters();
 }
+absl::StatusOr<std::vector<Counter>> Datapath::endpoint_counters() const {
+  return state_->endpoint_counters();
+}
 absl::StatusOr<Verdict> Datapath::PlantFault(const IpAddress& source,
                                              const IpAddress& destination,
                                              PortProtocol port) {

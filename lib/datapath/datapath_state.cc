@@ -75,16 +75,16 @@ absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
   CC_ASSIGN_OR_RETURN(UniqueFd events_fd, programs->MapFd("cc_events"));
   CC_ASSIGN_OR_RETURN(RingBuffer events,
                       RingBuffer::Adopt(std::move(events_fd)));
-  CC_ASSIGN_OR_RETURN(UniqueFd counters_fd, programs->MapFd("cc_metrics"));
-  CC_ASSIGN_OR_RETURN(Counters counters,
-                      Counters::Adopt(std::move(counters_fd)));
+  CC_ASSIGN_OR_RETURN(Meter meter, Meter::Adopt([&](const char* name) {
+                        return programs->MapFd(name);
+                      }));
   CC_ASSIGN_OR_RETURN(UniqueFd lost_fd, programs->MapFd("cc_events_lost"));
   CC_ASSIGN_OR_RETURN(LostCounters lost,
                       LostCounters::Adopt(std::move(lost_fd)));
   std::shared_ptr<DatapathState> state(new DatapathState(
       options, std::move(netns), std::move(pins), std::move(programs),
       std::move(sock_programs), std::move(maps), std::move(barrier), epoch,
-      std::move(events), std::move(counters), std::move(lost)));
+      std::move(events), std::move(meter), std::move(lost)));
   if (service_maps.has_value())
     state->publisher_.AddServices(*std::move(service_maps), TickSeconds());
   return state;
@@ -103,8 +103,8 @@ DatapathState::DatapathState(const DatapathOptions& options, NetNs netns,
                              std::unique_ptr<ProgramSet> programs,
                              std::unique_ptr<SockPrograms> sock_programs,
                              PublishedMaps maps, Barrier barrier,
-                             uint32_t epoch, RingBuffer events,
-                             Counters counters, LostCounters lost)
+                             uint32_t epoch, RingBuffer events, Meter meter,
+                             LostCounters lost)
     : options_(options),
       netns_(std::move(netns)),
       pins_(std::move(pins)),
@@ -112,7 +112,7 @@ DatapathState::DatapathState(const DatapathOptions& options, NetNs netns,
       sock_programs_(std::move(sock_programs)),
       publisher_(std::move(maps), std::move(barrier), epoch),
       events_(std::move(events), std::move(lost)),
-      counters_(std::move(counters)) {}
+      meter_(std::move(meter)) {}
 
 absl::StatusOr<Surroundings> DatapathState::Resolve(
     const Intent& intent) const {
@@ -189,6 +189,8 @@ absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
   const absl::Status taken_over = TakeOver();
   links_ = surroundings.links;
   planner_.Published(std::move(plan));
+  // A change is in force, whether or not its counters could be read.
+  meter_.Note(publisher_.endpoints().Slots()).IgnoreError();
   if (!taken_over.ok()) return taken_over;
   return generation;
 }
@@ -242,18 +244,13 @@ void DatapathState::DetachGone(const Intent& next) {
 }
 
 absl::StatusOr<std::vector<Counter>> DatapathState::counters() const {
-  std::vector<Counter> counters;
-  CC_RETURN_IF_ERROR(counters_.ForEach(
-      [&](uint32_t key, const std::vector<cc_metric>& metrics) {
-        Counter counter = {.is_egress = key >> 8 == CC_EGRESS,
-                           .reason = static_cast<uint8_t>(key & 0xff)};
-        for (const cc_metric& metric : metrics) {
-          counter.packets += metric.packets;
-          counter.bytes += metric.bytes;
-        }
-        if (counter.packets != 0) counters.push_back(counter);
-      }));
-  return counters;
+  const std::lock_guard lock(mutex_);
+  return meter_.Read();
+}
+
+absl::StatusOr<std::vector<Counter>> DatapathState::endpoint_counters() const {
+  const std::lock_guard lock(mutex_);
+  return meter_.ReadEndpoints();
 }
 
 uint32_t DatapathState::generation() const {

@@ -14,14 +14,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "ciliumcore/abi/metrics.h"
 #include "ciliumcore/datapath/datapath.h"
 #include "ciliumcore/flow/flow.h"
-#include "ciliumcore/maps/per_cpu_map.h"
 #include "ciliumcore/net/netns.h"
 #include "ciliumcore/policy/compiler.h"
 #include "lib/datapath/event_reader_internal.h"
 #include "lib/datapath/intent_internal.h"
+#include "lib/datapath/meter_internal.h"
 #include "lib/datapath/planner_internal.h"
 #include "lib/datapath/program_set_internal.h"
 #include "lib/datapath/publisher_internal.h"
@@ -41,6 +40,7 @@ class DatapathState : public FlowDirectory, public Committer {
 
   EventReader& events() { return events_; }
   absl::StatusOr<std::vector<Counter>> counters() const;
+  absl::StatusOr<std::vector<Counter>> endpoint_counters() const;
   uint32_t generation() const;
   std::shared_ptr<const CompiledPolicy> policy() const;
   absl::StatusOr<Verdict> PlantFault(const IpAddress& source,
@@ -54,15 +54,14 @@ class DatapathState : public FlowDirectory, public Committer {
       const IpAddress& address, PortProtocol port) const override;
 
  private:
-  using Counters = PerCpuMap<uint32_t, cc_metric>;
   using LostCounters = EventReader::LostCounters;
 
   DatapathState(const DatapathOptions& options, NetNs netns,
                 std::unique_ptr<Pins> pins,
                 std::unique_ptr<ProgramSet> programs,
                 std::unique_ptr<SockPrograms> sock_programs, PublishedMaps maps,
-                Barrier barrier, uint32_t epoch, RingBuffer events,
-                Counters counters, LostCounters lost);
+                Barrier barrier, uint32_t epoch, RingBuffer events, Meter meter,
+                LostCounters lost);
 
   absl::StatusOr<Surroundings> Resolve(const Intent& intent) const;
   absl::Status AttachNew(
@@ -86,7 +85,7 @@ class DatapathState : public FlowDirectory, public Committer {
   bool maps_pinned_ = false;
 
   EventReader events_;
-  Counters counters_;
+  Meter meter_;
 };
 
 }  // namespace ciliumcore::internal

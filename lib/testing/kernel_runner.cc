@@ -196,10 +196,12 @@ class KernelRunner : public ProgramRunner {
   }
 
   static bool IsPerCpu(const bpf_map* map) {
-    return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY;
+    return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY ||
+           bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_HASH;
   }
   static bool IsArray(const bpf_map* map) {
-    return IsPerCpu(map) || bpf_map__type(map) == BPF_MAP_TYPE_ARRAY;
+    return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY ||
+           bpf_map__type(map) == BPF_MAP_TYPE_ARRAY;
   }
   // What the kernel copies of a value, and how many of them.
   static size_t Stride(const bpf_map* map) {

@@ -341,7 +341,20 @@ std::vector<Counter> NativeState::counters() {
     counters.push_back({.is_egress = key >> 8 == CC_EGRESS,
                         .reason = static_cast<uint8_t>(key & 0xff),
                         .packets = metric.packets,
-                        .bytes = metric.bytes});
+                        .bytes = metric.bytes,
+                        .endpoint = ""});
+  }
+  for (const uint8_t direction : {CC_EGRESS, CC_INGRESS}) {
+    Counter counter = {.is_egress = direction == CC_EGRESS};
+    world_.FindMap("cc_forwarded")->ForEach([&](const void*, const void* page) {
+      const auto* metrics = static_cast<const cc_forwarded*>(page)->at;
+      for (uint32_t slot = 0; slot < CC_FORWARDED_ENDPOINTS; ++slot) {
+        const cc_metric& metric = metrics[CC_FORWARDED_AT(slot, direction)];
+        counter.packets += metric.packets;
+        counter.bytes += metric.bytes;
+      }
+    });
+    if (counter.packets != 0) counters.push_back(counter);
   }
   return counters;
 }

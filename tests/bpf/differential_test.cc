@@ -36,7 +36,8 @@ constexpr int kScenariosOfConfig = 320;
 
 // Maps that programs write, or that scenarios do.
 constexpr absl::string_view kWritten[] = {"cc_conntrack", "cc_fragments",
-                                          "cc_metrics", "cc_events_lost"};
+                                          "cc_metrics",   "cc_events_lost",
+                                          "cc_forwarded", "cc_drops"};
 constexpr absl::string_view kLaidDown[] = {
     "cc_addrs",  "cc_prefixes",    "cc_classes", "cc_endpoints", "cc_ifindex",
     "cc_places", "cc_ifindex_far", "cc_tables",  "cc_subjects",  "cc_hops"};

@@ -144,5 +144,58 @@ TEST_P(EndpointTest, TellsOfDropsOneInSoManyAndCountsAll) {
   EXPECT_EQ(Metric(CC_EGRESS, CC_REASON_POLICY_DENIED).packets, 9u);
 }
 
+TEST_P(EndpointTest, CountsAtTheEndpointThatJudged) {
+  const std::string syn = Syn(web_, db_);
+  Send(web_, syn);
+  EXPECT_EQ(MetricOf(web_.slot, CC_EGRESS, CC_REASON_POLICY_DENIED).packets,
+            1u);
+  EXPECT_EQ(MetricOf(web_.slot, CC_EGRESS, CC_REASON_POLICY_DENIED).bytes,
+            syn.size());
+  Egress(web_, AllowAll());
+  Send(web_, syn);
+  Send(web_, syn);
+  EXPECT_EQ(MetricOf(db_.slot, CC_INGRESS, CC_REASON_POLICY_DENIED).packets,
+            2u);
+  EXPECT_EQ(MetricOf(db_.slot, CC_INGRESS, CC_REASON_POLICY_DENIED).bytes,
+            2 * syn.size());
+  EXPECT_EQ(MetricOf(web_.slot, CC_INGRESS, CC_REASON_POLICY_DENIED).packets,
+            0u);
+  EXPECT_EQ(Metric(CC_INGRESS, CC_REASON_POLICY_DENIED).packets, 2u);
+}
+
+TEST_P(EndpointTest, CountsWhatEachEndpointSentAndGot) {
+  AllowWebToDb();
+  const std::string syn = Syn(web_, db_);
+  Send(web_, syn);
+  Send(db_, Tcp(db_, web_, 80, 40000, kTcpSyn | kTcpAck));
+  Send(web_, syn);
+  Receive(db_, syn, web_.ifindex);
+  EXPECT_EQ(MetricOf(web_.slot, CC_EGRESS, CC_REASON_FORWARDED).packets, 2u);
+  EXPECT_EQ(MetricOf(web_.slot, CC_EGRESS, CC_REASON_FORWARDED).bytes,
+            2 * syn.size());
+  EXPECT_EQ(MetricOf(db_.slot, CC_EGRESS, CC_REASON_FORWARDED).packets, 1u);
+  EXPECT_EQ(MetricOf(db_.slot, CC_INGRESS, CC_REASON_FORWARDED).packets, 1u);
+  EXPECT_EQ(MetricOf(web_.slot, CC_INGRESS, CC_REASON_FORWARDED).packets, 0u);
+}
+
+TEST_P(EndpointTest, CountsWhatIsAuditedAsDroppedThereAndSentHere) {
+  options_.config.audit_only = 1;
+  Restart();
+  Egress(web_, AllowAll());
+  Send(web_, Syn(web_, db_));
+  EXPECT_EQ(MetricOf(db_.slot, CC_INGRESS, CC_REASON_POLICY_DENIED).packets,
+            1u);
+  EXPECT_EQ(MetricOf(web_.slot, CC_EGRESS, CC_REASON_FORWARDED).packets, 1u);
+}
+
+TEST_P(EndpointTest, CountsDropsOfNobodyAsNobodys) {
+  state_->Endpoint(web_.slot, {});
+  Send(web_, Syn(web_, db_));
+  const uint32_t slot = web_.slot;
+  EXPECT_EQ(MetricOf(slot, CC_EGRESS, CC_REASON_NO_ENDPOINT).packets +
+                MetricOf(0, CC_EGRESS, CC_REASON_NO_ENDPOINT).packets,
+            1u);
+}
+
 }  // namespace
 }  // namespace ciliumcore::testing

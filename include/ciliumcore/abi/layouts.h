@@ -113,6 +113,9 @@ CC_LAYOUT(cc_event, CC_FIELD(cc_event, kind), CC_FIELD(cc_event, version),
           CC_FIELD(cc_event, pad));
 CC_LAYOUT(cc_event_end, CC_FIELD(cc_event_end, event),
           CC_FIELD(cc_event_end, bytes), CC_FIELD(cc_event_end, packets));
+CC_LAYOUT(cc_forwarded, CC_FIELD(cc_forwarded, at));
+CC_LAYOUT(cc_drop_key, CC_FIELD(cc_drop_key, slot),
+          CC_FIELD(cc_drop_key, direction), CC_FIELD(cc_drop_key, reason));
 CC_LAYOUT(cc_metric, CC_FIELD(cc_metric, packets), CC_FIELD(cc_metric, bytes));
 CC_LAYOUT(cc_config, CC_FIELD(cc_config, clock_shift),
           CC_FIELD(cc_config, ticks_tcp), CC_FIELD(cc_config, ticks_syn),
@@ -154,7 +157,10 @@ inline constexpr std::array kShapes = {
     ShapeOf<cc_ct_key>(),
     ShapeOf<cc_ct>(),
     ShapeOf<cc_event>(),
+    ShapeOf<cc_event_end>(),
     ShapeOf<cc_metric>(),
+    ShapeOf<cc_forwarded>(),
+    ShapeOf<cc_drop_key>(),
     ShapeOf<cc_config>(),
     ShapeOf<cc_fragment_key>(),
     ShapeOf<cc_fragment>(),

@@ -120,6 +120,7 @@ struct Counter {
   uint8_t reason = 0;  // flow/reason.h; 0: forwarded
   uint64_t packets = 0;
   uint64_t bytes = 0;
+  std::string endpoint = {};  // its interface, where they are told apart
 };
 
 // Owns the programs, maps and links of an instance. Move-only; thread-safe, but
@@ -154,8 +155,14 @@ class Datapath {
   // What is in force. The pointers stay valid after later changes.
   std::shared_ptr<const CompiledPolicy> policy() const;
 
-  // All counters that are not zero. O(CPUs).
+  // All counters of the node that are not zero. Exact, whatever events there
+  // are. O(CPUs).
   absl::StatusOr<std::vector<Counter>> counters() const;
+
+  // The same of each endpoint since it was attached: what it sent and got, and
+  // the drops that its judgements made. Drops that find no room among 65,536
+  // counters are in counters() alone.
+  absl::StatusOr<std::vector<Counter>> endpoint_counters() const;
 
   // For tests of checkers only: turns the live verdict of `destination`'s
   // endpoint on this flow around, and tells nobody. Returns what it was.
