@@ -18,6 +18,7 @@
 #include "ciliumcore/base/status.h"
 #include "nlohmann/json.hpp"
 #include "tools/ccore/command.h"
+#include "tools/ccore/flow_output.h"
 #include "tools/ccore/lab.h"
 #include "tools/ccore/lab_commands.h"
 #include "tools/ccore/nouns.h"
@@ -36,6 +37,9 @@ struct RunArguments {
   bool probe = false;
   bool plant_fault = false;
   double seconds = 0;  // 0: until interrupted
+  FlowArguments flows;
+  bool show_flows = false;  // also those of the probes
+  bool show_drops = false;
 };
 
 std::string Addresses(const LabHost& host) {
@@ -188,20 +192,44 @@ int Probe(RunningLab& lab, const RunArguments& arguments) {
 }
 
 // Until interrupted, or for so many seconds. Tells flows as they come.
-void StayUp(RunningLab& lab, double seconds) {
-  const absl::Time end = seconds > 0 ? absl::Now() + absl::Seconds(seconds)
-                                     : absl::InfiniteFuture();
+void StayUp(RunningLab& lab, const RunArguments& arguments, DropTable& drops) {
+  const absl::Time end = arguments.seconds > 0
+                             ? absl::Now() + absl::Seconds(arguments.seconds)
+                             : absl::InfiniteFuture();
   std::cout << "The lab is up; interrupt to remove it.\n" << std::flush;
   while (absl::Now() < end) {
     const absl::Duration wait =
         std::min(absl::Milliseconds(500), end - absl::Now());
     if (auto flow = lab.datapath().flows().Next(wait)) {
-      std::cout << flow->ToString() << "\n" << std::flush;
+      PrintFlow(arguments.flows, *flow);
+      if (MatchesAny(arguments.flows.wanted, *flow)) drops.Add(*flow);
     }
   }
 }
 
-int Run(const RunArguments& arguments) {
+// What the probes, which have ended, left to read.
+void ReadFlows(RunningLab& lab, const RunArguments& arguments,
+               DropTable& drops) {
+  while (auto flow = lab.datapath().flows().Next(absl::ZeroDuration())) {
+    if (arguments.show_flows) PrintFlow(arguments.flows, *flow);
+    if (MatchesAny(arguments.flows.wanted, *flow)) drops.Add(*flow);
+  }
+}
+
+// Events that are not there would be missed in silence.
+void NoteLost(RunningLab& lab) {
+  const FlowReader& flows = lab.datapath().flows();
+  if (flows.lost() != 0)
+    Note(absl::StrCat(flows.lost(), " events were lost: the ring was full"));
+  if (flows.undecodable() != 0) {
+    Note(absl::StrCat(flows.undecodable(),
+                      " events were of another build, and are left out"));
+  }
+}
+
+int Run(RunArguments& arguments) {
+  if (absl::Status read = arguments.flows.Read(); !read.ok())
+    return BadInput(read);
   absl::StatusOr<std::unique_ptr<RunningLab>> lab =
       StartLab(arguments.manifests);
   if (!lab.ok()) return BadInput(lab.status());
@@ -211,9 +239,17 @@ int Run(const RunArguments& arguments) {
     if (!fault.ok()) return BadInput(fault.status());
     Note(absl::StrCat("fault planted: ", *fault));
   }
-  if (arguments.probe) return Probe(**lab, arguments);
-  StayUp(**lab, arguments.seconds);
-  return kOk;
+  DropTable drops;
+  int result = kOk;
+  if (arguments.probe) {
+    result = Probe(**lab, arguments);
+    ReadFlows(**lab, arguments, drops);
+  } else {
+    StayUp(**lab, arguments, drops);
+  }
+  if (arguments.show_drops) std::cout << drops.ToString();
+  NoteLost(**lab);
+  return result;
 }
 
 }  // namespace
@@ -283,6 +319,12 @@ void AddLabCommands(CLI::App& app) {
   run->add_option(
       "--for", arguments->seconds,
       "Without --probe: seconds to stay up, instead of until interrupted.");
+  run->add_flag(
+      "--flows", arguments->show_flows,
+      "With --probe: print the flows, too. Without, they always are.");
+  run->add_flag("--drops", arguments->show_drops,
+                "At the end: drops by reason and rules, and what to look at.");
+  AddFlowOptions(*run, arguments->flows);
   SetAction(*run, [arguments] { return Run(*arguments); });
   AddLabDemo(*lab);
 }
