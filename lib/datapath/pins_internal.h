@@ -30,6 +30,12 @@ class Pins {
   std::string MapPath(const std::string& map) const {
     return directory_ + "/maps/" + map;
   }
+  // Where an instance has its map, for who does not write it.
+  static std::string PinnedMapPath(const std::string& bpffs,
+                                   const std::string& name,
+                                   const std::string& map) {
+    return bpffs + "/ciliumcore/" + name + "/maps/" + map;
+  }
   // `program`: "from" or "to".
   std::string LinkPath(const std::string& interface, const char* program) const;
 

@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "ciliumcore/datapath/datapath.h"
+#include "ciliumcore/datapath/flow_tail.h"
 #include "ciliumcore/flow/filter.h"
 #include "ciliumcore/identity/allocator.h"
+#include "tests/support/private_bpffs.h"
 #include "tests/support/require_bpf.h"
 #include "tests/support/test_node.h"
 
@@ -220,6 +222,28 @@ TEST_F(FlowsTest, AnEndpointThatComesAgainCountsFromNothing) {
     Converse();
     EXPECT_GE(CounterOf("veth-web", true, 0).packets, 4u);
   }
+}
+
+TEST_F(FlowsTest, AnotherReaderFollowsAPinnedInstance) {
+  const testing::PrivateBpffs bpffs;
+  EXPECT_TRUE(absl::IsNotFound(FlowTail::Open("flows", bpffs.root()).status()));
+  Open({.lifetime = Lifetime::kPinned, .bpffs = bpffs.root()});
+  auto tail = FlowTail::Open("flows", bpffs.root());
+  ASSERT_TRUE(tail.ok()) << tail.status();
+  Converse();
+  bool has_begun = false, has_ended = false;
+  for (int round = 0; round < 20 && !has_ended; ++round) {
+    tail->Consume(absl::Milliseconds(200), [&](const FlowEvent& event) {
+      if (event.destination_port != kPort.port) return;
+      has_begun |= event.kind == FlowKind::kNew;
+      has_ended |= event.kind == FlowKind::kEnd;
+    });
+  }
+  EXPECT_TRUE(has_begun);
+  EXPECT_TRUE(has_ended);
+  EXPECT_EQ(tail->lost(), 0u);
+  EXPECT_EQ(tail->undecodable(), 0u);
+  EXPECT_FALSE(datapath_->flows().Next(absl::ZeroDuration()).has_value());
 }
 
 TEST_F(FlowsTest, RefusesASampleThatIsNone) {
