@@ -66,6 +66,15 @@ void PrintFlow(const FlowArguments& arguments, const Flow& flow) {
   }
 }
 
+void NoteLosses(uint64_t lost, uint64_t undecodable) {
+  if (lost != 0)
+    Note(absl::StrCat(lost, " events were lost: the ring was full"));
+  if (undecodable != 0) {
+    Note(absl::StrCat(undecodable,
+                      " events were of another build, and are left out"));
+  }
+}
+
 void DropTable::Add(const Flow& flow) {
   if (flow.kind != FlowKind::kDrop) return;
   Group& group = groups_[{flow.reason, RulesOf(flow)}];

@@ -35,6 +35,10 @@ void AddFlowOptions(CLI::App& command, FlowArguments& arguments);
 // Prints the flow if it is wanted: a line of text, or of JSON.
 void PrintFlow(const FlowArguments& arguments, const Flow& flow);
 
+// Says on standard error what is missing from what was read, if anything is:
+// events that found the ring full, and those that another build wrote.
+void NoteLosses(uint64_t lost, uint64_t undecodable);
+
 // Drops by their reason and the rules that made them.
 class DropTable {
  public:

@@ -216,17 +216,6 @@ void ReadFlows(RunningLab& lab, const RunArguments& arguments,
   }
 }
 
-// Events that are not there would be missed in silence.
-void NoteLost(RunningLab& lab) {
-  const FlowReader& flows = lab.datapath().flows();
-  if (flows.lost() != 0)
-    Note(absl::StrCat(flows.lost(), " events were lost: the ring was full"));
-  if (flows.undecodable() != 0) {
-    Note(absl::StrCat(flows.undecodable(),
-                      " events were of another build, and are left out"));
-  }
-}
-
 int Run(RunArguments& arguments) {
   if (absl::Status read = arguments.flows.Read(); !read.ok())
     return BadInput(read);
@@ -248,7 +237,8 @@ int Run(RunArguments& arguments) {
     StayUp(**lab, arguments, drops);
   }
   if (arguments.show_drops) std::cout << drops.ToString();
-  NoteLost(**lab);
+  const FlowReader& flows = (*lab)->datapath().flows();
+  NoteLosses(flows.lost(), flows.undecodable());
   return result;
 }
 

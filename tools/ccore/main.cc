@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   namespace ccore = ciliumcore::ccore;
   CLI::App app("Identity-aware eBPF datapaths from the command line.", "ccore");
   app.require_subcommand(1);
+  ccore::AddFlowCommands(app);
   ccore::AddLabCommands(app);
   ccore::AddPacketCommands(app);
   ccore::AddPolicyCommands(app);

@@ -9,6 +9,7 @@
 
 namespace ciliumcore::ccore {
 
+void AddFlowCommands(CLI::App& app);  // flows, drops
 void AddLabCommands(CLI::App& app);
 void AddPacketCommands(CLI::App& app);
 void AddPolicyCommands(CLI::App& app);
