@@ -40,7 +40,7 @@ CC_INLINE int cc_finish(cc_ctx *ctx, const struct cc_packet *p, struct cc_told *
 {
 	if (exit.reason)
 		return cc_refuse_packet(ctx, p, told, exit.reason);
-	cc_count(told->direction, CC_REASON_FORWARDED, p->bytes);
+	cc_count_forwarded(told->slot, told->direction, p->bytes);
 	return exit.action;
 }
 
@@ -55,8 +55,9 @@ CC_INLINE bool cc_is_denied(cc_ctx *ctx, const struct cc_packet *p, struct cc_to
 CC_PROGRAM("tc")
 int cc_from_endpoint(cc_ctx *ctx)
 {
-	const struct cc_endpoint *me = cc_endpoint_at(cc_slot_of(ctx_ifindex(ctx)));
-	struct cc_told told = { .direction = CC_EGRESS };
+	const __u32 slot = cc_slot_of(ctx_ifindex(ctx));
+	const struct cc_endpoint *me = cc_endpoint_at(slot);
+	struct cc_told told = { .direction = CC_EGRESS, .slot = slot };
 	struct cc_packet p = { 0 };
 	struct cc_flow flow = { 0 };
 	const struct cc_endpoint *to;
@@ -85,7 +86,7 @@ int cc_from_endpoint(cc_ctx *ctx)
 		sides = flow.where_dst & CC_REMOTE ? cc_judged_flag(side) : CC_CT_JUDGED;
 		if ((to || flow.where_dst & CC_REMOTE) &&
 		    cc_ct_is_current(flow.found.word, flow.epoch, sides)) {
-			cc_ct_touch(&flow.found, &p, flow.back, flow.now);
+			cc_flow_touch(ctx, &flow, &p, CC_EGRESS);
 			return cc_finish(ctx, &p, &told, cc_send(ctx, &p, to, flow.where_dst));
 		}
 	} else if (p.is_error) {
@@ -105,6 +106,7 @@ int cc_from_endpoint(cc_ctx *ctx)
 	reason = cc_judge_side(me, side, dst.peer, &p, &flow, &told);
 	sides = cc_judged_flag(side);
 	if (!reason && to) {
+		told.slot = dst.where;
 		reason = cc_judge_side(to, cc_side_of_receiver(&flow), src.peer, &p, &flow, &told);
 		sides = CC_CT_JUDGED;
 	}
@@ -117,6 +119,7 @@ int cc_from_endpoint(cc_ctx *ctx)
 			return cc_refuse_packet(ctx, &p, &told, reason);
 	}
 	told.direction = CC_EGRESS;
+	told.slot = slot;
 	return cc_finish(ctx, &p, &told, cc_send(ctx, &p, to, dst.where));
 }
 
@@ -136,8 +139,9 @@ CC_INLINE bool cc_is_impostor(const cc_ctx *ctx, __u16 where_src)
 CC_PROGRAM("tc")
 int cc_to_endpoint(cc_ctx *ctx)
 {
-	const struct cc_endpoint *me = cc_endpoint_at(cc_slot_of(ctx_ifindex(ctx)));
-	struct cc_told told = { .direction = CC_INGRESS };
+	const __u32 slot = cc_slot_of(ctx_ifindex(ctx));
+	const struct cc_endpoint *me = cc_endpoint_at(slot);
+	struct cc_told told = { .direction = CC_INGRESS, .slot = slot };
 	struct cc_packet p = { 0 };
 	struct cc_flow flow = { 0 };
 	__u32 side;
@@ -161,7 +165,7 @@ int cc_to_endpoint(cc_ctx *ctx)
 	if (flow.found.ct) {
 		if (cc_ct_is_current(flow.found.word, flow.epoch, cc_judged_flag(side)) &&
 		    flow.where_src && !cc_is_impostor(ctx, flow.where_src)) {
-			cc_ct_touch(&flow.found, &p, flow.back, flow.now);
+			cc_flow_touch(ctx, &flow, &p, CC_INGRESS);
 			return cc_finish(ctx, &p, &told, (struct cc_exit){ .action = CC_PASS });
 		}
 	} else if (p.is_error) {

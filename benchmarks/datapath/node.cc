@@ -18,6 +18,8 @@
 #include "ciliumcore/abi/config.h"
 #include "ciliumcore/abi/convert.h"
 #include "ciliumcore/abi/endpoint.h"
+#include "ciliumcore/abi/event.h"
+#include "ciliumcore/flow/event.h"
 #include "ciliumcore/maps/ring_buffer.h"
 
 // Skeletons name the structs of abi.
@@ -54,7 +56,8 @@ cc_config Config() {
           .event_wake_bytes = 256 << 10,
           .emit_new = 1,
           .emit_drops = 1,
-          .forward = CC_FORWARD_FIB};
+          .forward = CC_FORWARD_FIB,
+          .emit_end = 1};
 }
 
 cc_endpoint Endpoint(uint32_t subject, const IpAddress& v4, const IpAddress& v6,
@@ -105,11 +108,13 @@ void ClearMap(const bpf_map* map) {
   Require(error == -ENOENT, "clearing a map");
 }
 
-class OurNode : public Node {
+class OurNode : public EventNode {
  public:
-  OurNode() : skeleton_(endpoint__open(), endpoint__destroy) {
+  explicit OurNode(bool emit_drops)
+      : skeleton_(endpoint__open(), endpoint__destroy) {
     Require(skeleton_ != nullptr, "the endpoint programs");
     skeleton_->rodata_config->cc_config_data = Config();
+    skeleton_->rodata_config->cc_config_data.emit_drops = emit_drops;
     Require(endpoint__load(skeleton_.get()) == 0, "loading");
     WriteEndpoints();
     WriteAddresses();
@@ -136,6 +141,32 @@ class OurNode : public Node {
       Require(events_->Poll(std::chrono::milliseconds(10), [](auto) {}).ok(),
               "reading events");
     }
+  }
+
+  uint64_t DecodeEvents(const std::atomic<bool>& stop) override {
+    uint64_t count = 0;
+    const auto decode = [&](absl::Span<const RingBuffer::Record> records) {
+      for (const RingBuffer::Record& record : records)
+        count += DecodeEvent(record).ok();
+    };
+    while (!stop) {
+      Require(events_->Poll(std::chrono::milliseconds(10), decode).ok(),
+              "reading events");
+    }
+    events_->Consume(decode);
+    return count;
+  }
+
+  uint64_t LostEvents() override {
+    uint64_t total = 0;
+    std::vector<uint64_t> cpus(libbpf_num_possible_cpus());
+    for (uint32_t kind = 0; kind < CC_EVENT_KINDS; ++kind) {
+      Require(bpf_map_lookup_elem(bpf_map__fd(maps().cc_events_lost), &kind,
+                                  cpus.data()) == 0,
+              "lost events");
+      for (const uint64_t count : cpus) total += count;
+    }
+    return total;
   }
 
  private:
@@ -306,7 +337,9 @@ TrafficSpec TrafficTo(Target target, bool is_v4) {
   return traffic;
 }
 
-std::unique_ptr<Node> MakeNode() { return std::make_unique<OurNode>(); }
+std::unique_ptr<EventNode> MakeNode(bool emit_drops) {
+  return std::make_unique<OurNode>(emit_drops);
+}
 
 std::unique_ptr<Node> MakeClassicNode() {
   return std::make_unique<ClassicNode>();

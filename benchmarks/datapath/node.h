@@ -61,7 +61,17 @@ class Node {
   virtual void ReadEvents(const std::atomic<bool>& stop) = 0;
 };
 
-std::unique_ptr<Node> MakeNode();
+// Ours, and what its events are read by.
+class EventNode : public Node {
+ public:
+  // Decodes events until `stop` and nothing is left; returns how many.
+  virtual uint64_t DecodeEvents(const std::atomic<bool>& stop) = 0;
+
+  // Events that found the ring full.
+  virtual uint64_t LostEvents() = 0;
+};
+
+std::unique_ptr<EventNode> MakeNode(bool emit_drops = true);
 std::unique_ptr<Node> MakeClassicNode();
 
 }  // namespace ciliumcore::bench

@@ -129,22 +129,37 @@ CC_INLINE bool cc_ct_is_current(__u64 word, __u32 epoch, __u32 sides)
 	       (word & sides) == sides;
 }
 
-/* Notes a packet. Stores only what changes: other CPUs read the line too. */
-CC_INLINE void cc_ct_touch(struct cc_ct_found *found, const struct cc_packet *p, __u32 back,
+/* Adds `bits` to the record's word. True if it is they that close the connection:
+ * of two packets that might, one does. */
+CC_INLINE bool cc_ct_note(struct cc_ct_found *found, __u64 bits)
+{
+	__u64 word = found->word;
+
+	/* lost only to other packets of the flow, twice, or to a recycling */
+	for (int i = 0; i < 2 && !((word ^ found->word) >> CC_CT_CHECK_SHIFT); i++) {
+		const __u64 was = __sync_val_compare_and_swap(&found->ct->word, word, word | bits);
+
+		if (was == word) {
+			found->word = word | bits;
+			return !cc_ct_is_closing(word) && cc_ct_is_closing(word | bits);
+		}
+		word = was;
+	}
+	return false;
+}
+
+/* Notes a packet. Stores only what changes: other CPUs read the line too. True if
+ * it closed the connection. */
+CC_INLINE bool cc_ct_touch(struct cc_ct_found *found, const struct cc_packet *p, __u32 back,
 			   __u32 now)
 {
 	struct cc_ct *ct = found->ct;
-	const __u64 bits = cc_ct_tcp_bits(p, back) | found->word;
+	const __u64 bits = cc_ct_tcp_bits(p, back);
 
 	if (p->is_error)
-		return;
+		return false;
 	if (ct->seen != now)
 		ct->seen = now;
-	if (bits != found->word) {
-		/* lost only to another packet of the flow, or to a recycling */
-		if (__sync_val_compare_and_swap(&ct->word, found->word, bits) == found->word)
-			found->word = bits;
-	}
 	if (back) {
 		__sync_fetch_and_add(&ct->packets[1], 1);
 		__sync_fetch_and_add(&ct->bytes[1], p->bytes);
@@ -152,6 +167,7 @@ CC_INLINE void cc_ct_touch(struct cc_ct_found *found, const struct cc_packet *p,
 		__sync_fetch_and_add(&ct->packets[0], 1);
 		__sync_fetch_and_add(&ct->bytes[0], p->bytes);
 	}
+	return (found->word | bits) != found->word && cc_ct_note(found, bits);
 }
 
 /* Stamps a record after a judgement of `sides` at `epoch`. Sides judged at the

@@ -11,7 +11,7 @@
 /* Written here, read by one reader. */
 CC_RINGBUF(cc_events, 4 << 20);
 /* Events that found the ring full, by kind; per CPU. */
-CC_MAP(cc_events_lost, PERCPU_ARRAY, __u32, __u64, 4, 0);
+CC_MAP(cc_events_lost, PERCPU_ARRAY, __u32, __u64, CC_EVENT_KINDS, 0);
 
 /* What an event says beyond the packet. */
 struct cc_told {
@@ -19,35 +19,37 @@ struct cc_told {
 	__u32 rule_set[CC_DIRECTION_COUNT];
 	__u32 epoch;
 	__u8 kind, reason, direction, is_reply;
+	__u32 slot; /* of the endpoint that judges; counted, not told */
 };
 
-/* Wakes the reader once per event_wake_bytes, not once per event. */
-CC_INLINE __u64 cc_wake_flags(void)
+/* Wakes the reader once per event_wake_bytes, not once per event of `bytes`. */
+CC_INLINE __u64 cc_wake_flags(__u64 bytes)
 {
 	const __u64 unread = bpf_ringbuf_query(&cc_events, BPF_RB_AVAIL_DATA);
 	const __u64 wake = cc_cfg()->event_wake_bytes;
-	const __u64 record = sizeof(struct cc_event) + BPF_RINGBUF_HDR_SZ;
+	const __u64 record = bytes + BPF_RINGBUF_HDR_SZ;
 
 	return unread >= wake && (unread & (wake - 1)) < record ? BPF_RB_FORCE_WAKEUP :
 								  BPF_RB_NO_WAKEUP;
 }
 
-/* `ifindex`: of the program's interface, 0 at a socket. */
-CC_INLINE void cc_tell(__u32 ifindex, const struct cc_packet *p, const struct cc_told *told)
+CC_INLINE void cc_count_lost(__u32 kind)
 {
-	struct cc_event *event = bpf_ringbuf_reserve(&cc_events, sizeof(*event), 0);
+	__u64 *lost;
 
-	if (!event) {
-		const __u32 kind = told->kind & 3;
-		__u64 *lost = cc_lookup(&cc_events_lost, &kind);
+	kind &= CC_EVENT_KINDS - 1;
+	lost = cc_lookup(&cc_events_lost, &kind);
+	if (lost)
+		__sync_fetch_and_add(lost, 1);
+}
 
-		if (lost)
-			__sync_fetch_and_add(lost, 1);
-		return;
-	}
+/* Says in a record of `bytes` what every event does. */
+CC_INLINE void cc_write_event(struct cc_event *event, __u32 bytes, __u32 ifindex,
+			      const struct cc_packet *p, const struct cc_told *told)
+{
 	event->kind = told->kind;
 	event->version = CC_EVENT_VERSION;
-	event->bytes = sizeof(*event);
+	event->bytes = bytes;
 	event->time = bpf_ktime_get_coarse_ns();
 	event->src = p->src;
 	event->dst = p->dst;
@@ -67,7 +69,19 @@ CC_INLINE void cc_tell(__u32 ifindex, const struct cc_packet *p, const struct cc
 	event->is_reply = told->is_reply;
 	event->audited = told->reason == CC_REASON_POLICY_DENIED && cc_cfg()->audit_only;
 	event->pad[0] = event->pad[1] = 0;
-	bpf_ringbuf_submit(event, cc_wake_flags());
+}
+
+/* `ifindex`: of the program's interface, 0 at a socket. */
+CC_INLINE void cc_tell(__u32 ifindex, const struct cc_packet *p, const struct cc_told *told)
+{
+	struct cc_event *event = bpf_ringbuf_reserve(&cc_events, sizeof(*event), 0);
+
+	if (!event) {
+		cc_count_lost(told->kind);
+		return;
+	}
+	cc_write_event(event, sizeof(*event), ifindex, p, told);
+	bpf_ringbuf_submit(event, cc_wake_flags(sizeof(*event)));
 }
 
 #endif /* CILIUMCORE_BPF_EVENTS_H_ */

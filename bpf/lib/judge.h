@@ -77,9 +77,54 @@ CC_INLINE __u8 cc_judge_side(const struct cc_endpoint *endpoint, __u32 side, __u
 	return CC_REASON_POLICY_DENIED;
 }
 
+/* Tells that the packet closed its connection. */
+CC_FUNCTION int cc_tell_end(cc_ctx *ctx, const struct cc_packet *p, __u32 epoch, __u32 direction,
+			    __u32 is_reply)
+{
+	struct cc_told told = {
+		.epoch = epoch,
+		.kind = CC_EVENT_END,
+		.direction = direction,
+		.is_reply = is_reply,
+	};
+	struct cc_event_end *end;
+	struct cc_ct_key key;
+	const struct cc_ct *ct;
+	__u32 back;
+
+	if (!p)
+		return 0;
+	told.src_peer = cc_place_of(&p->src, epoch).peer;
+	told.dst_peer = cc_place_of(&p->dst, epoch).peer;
+	back = cc_ct_key_of(p, &key);
+	ct = cc_lookup(&cc_conntrack, &key);
+	if (!ct)
+		return 0;
+	end = bpf_ringbuf_reserve(&cc_events, sizeof(*end), 0);
+	if (!end) {
+		cc_count_lost(CC_EVENT_END);
+		return 0;
+	}
+	cc_write_event(&end->event, sizeof(*end), ctx_ifindex(ctx), p, &told);
+	end->bytes[0] = back ? ct->bytes[1] : ct->bytes[0];
+	end->bytes[1] = back ? ct->bytes[0] : ct->bytes[1];
+	end->packets[0] = back ? ct->packets[1] : ct->packets[0];
+	end->packets[1] = back ? ct->packets[0] : ct->packets[1];
+	bpf_ringbuf_submit(end, cc_wake_flags(sizeof(*end)));
+	return 0;
+}
+
+/* Notes a packet of a known connection. */
+CC_INLINE void cc_flow_touch(cc_ctx *ctx, struct cc_flow *flow, const struct cc_packet *p,
+			     __u32 direction)
+{
+	if (cc_ct_touch(&flow->found, p, flow->back, flow->now) && cc_cfg()->emit_end)
+		cc_tell_end(ctx, p, flow->epoch, direction, flow->is_reply);
+}
+
 /* Notes that `sides` may pass, with a new record if there is none. The reason
  * for a drop, or 0. */
-CC_INLINE __u8 cc_flow_allow(const cc_ctx *ctx, struct cc_flow *flow, const struct cc_packet *p,
+CC_INLINE __u8 cc_flow_allow(cc_ctx *ctx, struct cc_flow *flow, const struct cc_packet *p,
 			     __u32 sides, struct cc_told *told)
 {
 	const __u16 where[2] = {
@@ -89,20 +134,25 @@ CC_INLINE __u8 cc_flow_allow(const cc_ctx *ctx, struct cc_flow *flow, const stru
 
 	if (!cc_is_tracked(p))
 		return 0;
-	if (flow->found.ct) {
-		cc_ct_stamp(&flow->found, flow->epoch, sides);
-		cc_ct_touch(&flow->found, p, flow->back, flow->now);
-		if (where[0] == flow->found.where[0] && where[1] == flow->found.where[1])
-			return 0;
-		return cc_ct_move(&flow->found, &flow->key, where) ? 0 : CC_REASON_CT_INSERT_FAILED;
-	}
-	if (!cc_ct_open(p, &flow->key, flow->back, flow->now, flow->epoch, sides, where))
+	if (!flow->found.ct &&
+	    !cc_ct_open(p, &flow->key, flow->back, flow->now, flow->epoch, sides, where))
 		return CC_REASON_CT_INSERT_FAILED;
-	if (cc_cfg()->emit_new) {
-		told->kind = CC_EVENT_NEW;
+	told->kind = flow->found.ct ? CC_EVENT_VERDICT : CC_EVENT_NEW;
+	if (flow->found.ct ? cc_cfg()->emit_verdicts : cc_cfg()->emit_new)
 		cc_tell(ctx_ifindex(ctx), p, told);
-	}
-	return 0;
+	if (!flow->found.ct)
+		return 0;
+	cc_ct_stamp(&flow->found, flow->epoch, sides);
+	cc_flow_touch(ctx, flow, p, told->direction);
+	if (where[0] == flow->found.where[0] && where[1] == flow->found.where[1])
+		return 0;
+	return cc_ct_move(&flow->found, &flow->key, where) ? 0 : CC_REASON_CT_INSERT_FAILED;
+}
+
+/* True for the first of each 2^drop_sample_shift. */
+CC_INLINE bool cc_is_sampled(__u64 count)
+{
+	return !((count - 1) & ((1u << (cc_cfg()->drop_sample_shift & 31)) - 1));
 }
 
 /* Counts and tells a drop; what the program returns. */
@@ -111,8 +161,9 @@ CC_FUNCTION int cc_refuse_packet(cc_ctx *ctx, const struct cc_packet *p, struct 
 {
 	if (!p || !told)
 		return CC_DROP;
-	cc_count(told->direction, reason, p->bytes);
-	if (cc_cfg()->emit_drops && reason != CC_REASON_LINK_SCOPE) {
+	const __u64 count = cc_count_drop(told->slot, told->direction, reason, p->bytes);
+
+	if (cc_cfg()->emit_drops && reason != CC_REASON_LINK_SCOPE && cc_is_sampled(count)) {
 		told->kind = CC_EVENT_DROP;
 		told->reason = reason;
 		cc_tell(ctx_ifindex(ctx), p, told);

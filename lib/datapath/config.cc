@@ -45,6 +45,9 @@ cc_config ConfigOf(const DatapathOptions& options) {
       std::min<uint32_t>(options.capacity.event_bytes / 4, 256 << 10);
   config.emit_new = options.report_new;
   config.emit_drops = options.report_drops;
+  config.emit_end = options.report_ends;
+  config.emit_verdicts = options.report_verdicts;
+  config.drop_sample_shift = options.drop_sample_shift;
   config.forward =
       options.forward == Forward::kFib ? CC_FORWARD_FIB : CC_FORWARD_STACK;
   config.audit_only = options.audit_only;

@@ -125,9 +125,27 @@ absl::StatusOr<uint32_t> Transaction::CommitGeneration() {
 }
 
 std::optional<Flow> FlowReader::Next(absl::Duration timeout) {
-  return state_->NextFlow(timeout);
+  const std::optional<FlowEvent> event = state_->events().Next(timeout);
+  if (!event.has_value()) return std::nullopt;
+  Flow flow;
+  Resolve(*event, flow);
+  return flow;
 }
-uint64_t FlowReader::lost() const { return state_->lost(); }
+
+size_t FlowReader::Consume(
+    absl::Duration timeout,
+    absl::FunctionRef<void(const FlowEvent& event)> visit) {
+  return state_->events().Consume(timeout, visit);
+}
+
+void FlowReader::Resolve(const FlowEvent& event, Flow& flow) const {
+  ResolveFlow(event, *state_, flow);
+}
+
+uint64_t FlowReader::lost() const { return state_->events().lost(); }
+uint64_t FlowReader::undecodable() const {
+  return state_->events().undecodable();
+}
 
 absl::StatusOr<Datapath> Datapath::Open(const DatapathOptions& options) {
   absl::StatusOr<std::shared_ptr<DatapathState>> state =
@@ -157,6 +175,9 @@ std::shared_ptr<const CompiledPolicy> Datapath::policy() const {
 }
 absl::StatusOr<std::vector<Counter>> Datapath::counters() const {
   return state_->counters();
+}
+absl::StatusOr<std::vector<Counter>> Datapath::endpoint_counters() const {
+  return state_->endpoint_counters();
 }
 absl::StatusOr<Verdict> Datapath::PlantFault(const IpAddress& source,
                                              const IpAddress& destination,

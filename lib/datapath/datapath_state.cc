@@ -2,12 +2,10 @@
 #include "lib/datapath/datapath_state_internal.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "ciliumcore/abi/endpoint.h"
 #include "ciliumcore/base/status.h"
 #include "ciliumcore/net/netlink.h"
@@ -33,6 +31,11 @@ absl::Status ValidateOptions(const DatapathOptions& options) {
     return absl::InvalidArgumentError(absl::StrCat(
         "event_bytes: expected a power of two of at least 4096, found ",
         bytes));
+  }
+  if (options.drop_sample_shift > 31) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("drop_sample_shift: expected at most 31, found ",
+                     options.drop_sample_shift));
   }
   return absl::OkStatus();
 }
@@ -80,9 +83,7 @@ absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
   CC_ASSIGN_OR_RETURN(UniqueFd events_fd, map_fd("cc_events"));
   CC_ASSIGN_OR_RETURN(RingBuffer events,
                       RingBuffer::Adopt(std::move(events_fd)));
-  CC_ASSIGN_OR_RETURN(UniqueFd counters_fd, map_fd("cc_metrics"));
-  CC_ASSIGN_OR_RETURN(Counters counters,
-                      Counters::Adopt(std::move(counters_fd)));
+  CC_ASSIGN_OR_RETURN(Meter meter, Meter::Adopt(map_fd));
   CC_ASSIGN_OR_RETURN(UniqueFd lost_fd, map_fd("cc_events_lost"));
   CC_ASSIGN_OR_RETURN(LostCounters lost,
                       LostCounters::Adopt(std::move(lost_fd)));
@@ -90,7 +91,7 @@ absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
       options, std::move(netns), std::move(pins), std::move(programs),
       std::move(sock_programs), std::move(watch), std::move(maps),
       std::move(barrier), inheritance.epoch, std::move(events),
-      std::move(counters), std::move(lost)));
+      std::move(meter), std::move(lost)));
   if (service_maps.has_value())
     state->publisher_.AddServices(*std::move(service_maps), TickSeconds());
   if (inheritance.journal.has_value()) {
@@ -137,7 +138,7 @@ DatapathState::DatapathState(const DatapathOptions& options, NetNs netns,
                              std::unique_ptr<SockPrograms> sock_programs,
                              AddressWatch watch, PublishedMaps maps,
                              Barrier barrier, uint32_t epoch, RingBuffer events,
-                             Counters counters, LostCounters lost)
+                             Meter meter, LostCounters lost)
     : options_(options),
       netns_(std::move(netns)),
       pins_(std::move(pins)),
@@ -145,9 +146,8 @@ DatapathState::DatapathState(const DatapathOptions& options, NetNs netns,
       sock_programs_(std::move(sock_programs)),
       watch_(std::move(watch)),
       publisher_(std::move(maps), std::move(barrier), epoch),
-      events_(std::move(events)),
-      counters_(std::move(counters)),
-      lost_(std::move(lost)) {}
+      events_(std::move(events), std::move(lost)),
+      meter_(std::move(meter)) {}
 
 absl::StatusOr<std::shared_ptr<const Surroundings>> DatapathState::Resolve(
     const Intent& intent) {
@@ -235,6 +235,8 @@ absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
   surroundings_ = surroundings;
   addresses_changed_ = false;
   planner_.Published(std::move(plan));
+  // A change is in force, whether or not its counters could be read.
+  meter_.Note(publisher_.endpoints().Slots()).IgnoreError();
   if (!taken_over.ok()) return taken_over;
   return generation;
 }
@@ -337,51 +339,14 @@ void DatapathState::DetachFound(const Intent& next) {
   found_.clear();
 }
 
-std::optional<Flow> DatapathState::NextFlow(absl::Duration timeout) {
-  const auto read = [this](absl::Span<const RingBuffer::Record> records) {
-    for (const RingBuffer::Record& record : records) {
-      absl::StatusOr<Flow> flow = DecodeFlow(record, *this);
-      if (flow.ok()) pending_.push_back(*std::move(flow));
-    }
-  };
-  const absl::Time deadline = absl::Now() + timeout;
-  if (pending_.empty()) events_.Consume(read);
-  // The ring wakes us once in many events: look by ourselves in between.
-  while (pending_.empty()) {
-    const absl::Duration left = deadline - absl::Now();
-    if (left <= absl::ZeroDuration()) return std::nullopt;
-    constexpr absl::Duration kLook = absl::Milliseconds(50);
-    const auto wait = std::chrono::milliseconds(
-        std::max<int64_t>(1, absl::ToInt64Milliseconds(std::min(left, kLook))));
-    if (!events_.Poll(wait, read).ok()) return std::nullopt;
-  }
-  Flow flow = std::move(pending_.front());
-  pending_.pop_front();
-  return flow;
-}
-
-uint64_t DatapathState::lost() const {
-  uint64_t total = 0;
-  const absl::Status read =
-      lost_.ForEach([&](uint32_t, const std::vector<uint64_t>& counts) {
-        for (const uint64_t count : counts) total += count;
-      });
-  return read.ok() ? total : 0;
-}
-
 absl::StatusOr<std::vector<Counter>> DatapathState::counters() const {
-  std::vector<Counter> counters;
-  CC_RETURN_IF_ERROR(counters_.ForEach(
-      [&](uint32_t key, const std::vector<cc_metric>& metrics) {
-        Counter counter = {.is_egress = key >> 8 == CC_EGRESS,
-                           .reason = static_cast<uint8_t>(key & 0xff)};
-        for (const cc_metric& metric : metrics) {
-          counter.packets += metric.packets;
-          counter.bytes += metric.bytes;
-        }
-        if (counter.packets != 0) counters.push_back(counter);
-      }));
-  return counters;
+  const std::lock_guard lock(mutex_);
+  return meter_.Read();
+}
+
+absl::StatusOr<std::vector<Counter>> DatapathState::endpoint_counters() const {
+  const std::lock_guard lock(mutex_);
+  return meter_.ReadEndpoints();
 }
 
 uint32_t DatapathState::generation() const {
@@ -415,13 +380,21 @@ absl::StatusOr<Verdict> DatapathState::PlantFault(const IpAddress& source,
   return was;
 }
 
-FlowDirectory::PeerName DatapathState::FindPeer(uint32_t peer) const {
+std::shared_ptr<const FlowDirectory::Party> DatapathState::FindParty(
+    uint32_t peer, const IpAddress& address) const {
   const std::lock_guard lock(mutex_);
-  return planner_.FindPeer(peer);
+  return planner_.FindParty(peer, address);
 }
 
-std::string DatapathState::Explain(uint32_t rule_set) const {
+std::shared_ptr<const std::string> DatapathState::Explain(
+    uint32_t rule_set) const {
   return planner_.Explain(rule_set);
+}
+
+std::shared_ptr<const std::string> DatapathState::FindService(
+    const IpAddress& address, PortProtocol port) const {
+  const std::lock_guard lock(mutex_);
+  return planner_.FindService(address, port);
 }
 
 }  // namespace ciliumcore::internal

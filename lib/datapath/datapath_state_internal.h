@@ -6,25 +6,22 @@
 #define CILIUMCORE_LIB_DATAPATH_DATAPATH_STATE_INTERNAL_H_
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "ciliumcore/abi/metrics.h"
 #include "ciliumcore/datapath/datapath.h"
 #include "ciliumcore/flow/flow.h"
-#include "ciliumcore/maps/per_cpu_map.h"
-#include "ciliumcore/maps/ring_buffer.h"
 #include "ciliumcore/net/netlink.h"
 #include "ciliumcore/net/netns.h"
 #include "ciliumcore/policy/compiler.h"
+#include "lib/datapath/event_reader_internal.h"
 #include "lib/datapath/intent_internal.h"
+#include "lib/datapath/meter_internal.h"
 #include "lib/datapath/planner_internal.h"
 #include "lib/datapath/program_set_internal.h"
 #include "lib/datapath/publisher_internal.h"
@@ -32,7 +29,7 @@
 
 namespace ciliumcore::internal {
 
-// Thread-safe, but for NextFlow and lost.
+// Thread-safe, but for events.
 class DatapathState : public FlowDirectory, public Committer {
  public:
   static absl::StatusOr<std::shared_ptr<DatapathState>> Open(
@@ -43,9 +40,9 @@ class DatapathState : public FlowDirectory, public Committer {
   absl::StatusOr<uint32_t> Commit(const std::vector<Edit>& edits) override;
   absl::StatusOr<ChangePlan> Plan(const std::vector<Edit>& edits) override;
 
-  std::optional<Flow> NextFlow(absl::Duration timeout);
-  uint64_t lost() const;
+  EventReader& events() { return events_; }
   absl::StatusOr<std::vector<Counter>> counters() const;
+  absl::StatusOr<std::vector<Counter>> endpoint_counters() const;
   uint32_t generation() const;
   std::shared_ptr<const CompiledPolicy> policy() const;
   absl::StatusOr<std::vector<IdentityRef>> RecoverIdentities(
@@ -54,19 +51,21 @@ class DatapathState : public FlowDirectory, public Committer {
                                      const IpAddress& destination,
                                      PortProtocol port);
 
-  PeerName FindPeer(uint32_t peer) const override;
-  std::string Explain(uint32_t rule_set) const override;
+  std::shared_ptr<const Party> FindParty(
+      uint32_t peer, const IpAddress& address) const override;
+  std::shared_ptr<const std::string> Explain(uint32_t rule_set) const override;
+  std::shared_ptr<const std::string> FindService(
+      const IpAddress& address, PortProtocol port) const override;
 
  private:
-  using Counters = PerCpuMap<uint32_t, cc_metric>;
-  using LostCounters = PerCpuMap<uint32_t, uint64_t>;
+  using LostCounters = EventReader::LostCounters;
 
   DatapathState(const DatapathOptions& options, NetNs netns,
                 std::unique_ptr<Pins> pins,
                 std::unique_ptr<ProgramSet> programs,
                 std::unique_ptr<SockPrograms> sock_programs, AddressWatch watch,
                 PublishedMaps maps, Barrier barrier, uint32_t epoch,
-                RingBuffer events, Counters counters, LostCounters lost);
+                RingBuffer events, Meter meter, LostCounters lost);
 
   // Keeps a journal for the process after this one.
   absl::Status KeepJournal();
@@ -103,10 +102,8 @@ class DatapathState : public FlowDirectory, public Committer {
   std::vector<EndpointWriter::Adopted> found_;
   uint64_t build_ = 0;  // as the journal says it; 0: nothing is pinned
 
-  RingBuffer events_;
-  Counters counters_;
-  LostCounters lost_;
-  std::deque<Flow> pending_;
+  EventReader events_;
+  Meter meter_;
 };
 
 }  // namespace ciliumcore::internal

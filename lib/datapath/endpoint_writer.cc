@@ -107,6 +107,12 @@ absl::StatusOr<std::vector<uint16_t>> EndpointWriter::StageSlots(
   return slots;
 }
 
+std::map<std::string, uint16_t> EndpointWriter::Slots() const {
+  std::map<std::string, uint16_t> slots;
+  for (const auto& [name, live] : live_) slots.emplace(name, live.slot);
+  return slots;
+}
+
 absl::Status EndpointWriter::Stage(absl::Span<const DesiredEndpoint> endpoints,
                                    absl::Span<const uint16_t> tables,
                                    uint32_t next, Staging& staging) {

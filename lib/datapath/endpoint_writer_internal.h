@@ -64,6 +64,9 @@ class EndpointWriter {
                      absl::Span<const uint16_t> tables, uint32_t next,
                      Staging& staging);
 
+  // The slots that endpoints have now, by name.
+  std::map<std::string, uint16_t> Slots() const;
+
  private:
   // Identity, egress table, ingress table.
   using SubjectKey = std::tuple<uint32_t, uint16_t, uint16_t>;

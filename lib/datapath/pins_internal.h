@@ -58,6 +58,12 @@ class Pins {
   absl::Status ReplaceState(
       absl::FunctionRef<absl::Status(const std::string& state)> pin);
 
+  // Where an instance has its map, for who does not write it.
+  static std::string PinnedMapPath(const std::string& bpffs,
+                                   const std::string& name,
+                                   const std::string& map) {
+    return MapPathIn(absl::StrCat(bpffs, "/ciliumcore/", name, "/state"), map);
+  }
   // `program`: "from" or "to".
   std::string LinkPath(const std::string& interface, const char* program) const;
 

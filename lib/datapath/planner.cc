@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/datapath/planner_internal.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "lib/base/status_macros_internal.h"
 
 namespace ciliumcore::internal {
@@ -12,18 +10,6 @@ namespace {
 
 // Policies kept for events that come after their end.
 constexpr size_t kPoliciesKept = 16;
-
-// "shop/app=web,tier=front": of the labels of Kubernetes, those of the pod.
-std::string ShortName(const Labels& labels) {
-  std::string name = absl::StrCat(PodNamespaceOf(labels).name, "/");
-  absl::string_view separator;
-  for (const Label& label : PodLabelsOf(labels)) {
-    absl::StrAppend(&name, separator, label.key);
-    if (!label.value.empty()) absl::StrAppend(&name, "=", label.value);
-    separator = ",";
-  }
-  return name;
-}
 
 }  // namespace
 
@@ -68,6 +54,7 @@ void Planner::Published(Plan plan) {
   policies_.push_front(
       std::make_shared<const CompiledPolicy>(std::move(plan.compiled)));
   if (policies_.size() > kPoliciesKept) policies_.pop_back();
+  names_.Forget();
 }
 
 std::shared_ptr<const CompiledPolicy> Planner::policy() const {
@@ -75,34 +62,22 @@ std::shared_ptr<const CompiledPolicy> Planner::policy() const {
                            : policies_.front();
 }
 
-FlowDirectory::PeerName Planner::FindPeer(uint32_t peer) const {
-  for (const auto& policy : policies_) {
-    auto found =
-        std::lower_bound(policy->peers.begin(), policy->peers.end(), peer,
-                         [](const PeerRef& ref, uint32_t number) {
-                           return ref->number < number;
-                         });
-    if (found == policy->peers.end() || (*found)->number != peer) continue;
-    const Identity identity = (*found)->variety.identity;
-    std::string name = (*found)->variety.ToString();
-    for (const auto& [interface, endpoint] : *intent_.endpoints) {
-      if (endpoint.identity.id() != identity) continue;
-      name = ShortName(endpoint.identity.labels());
-      break;
-    }
-    return {.identity = identity, .name = std::move(name)};
-  }
-  const auto identity = static_cast<Identity>(peer);
-  return {.identity = identity, .name = IdentityName(identity)};
+std::shared_ptr<const FlowDirectory::Party> Planner::FindParty(
+    uint32_t peer, const IpAddress& address) const {
+  return names_.FindParty(peer, address, intent_, policies_);
+}
+
+FlowNames::Text Planner::FindService(const IpAddress& address,
+                                     PortProtocol port) const {
+  return names_.FindService(address, port, intent_);
 }
 
 RuleSetRef Planner::FindRuleSet(uint32_t rule_set) const {
   return rule_sets_.Find(rule_set);
 }
 
-std::string Planner::Explain(uint32_t rule_set) const {
-  const RuleSetRef found = rule_sets_.Find(rule_set);
-  return found == nullptr ? std::string() : found->set.ToString();
+FlowNames::Text Planner::Explain(uint32_t rule_set) const {
+  return names_.Explain(rule_set, rule_sets_);
 }
 
 }  // namespace ciliumcore::internal

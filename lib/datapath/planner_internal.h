@@ -20,6 +20,7 @@
 #include "ciliumcore/flow/flow.h"
 #include "ciliumcore/policy/compiler.h"
 #include "lib/datapath/desired_internal.h"
+#include "lib/datapath/flow_names_internal.h"
 #include "lib/datapath/intent_internal.h"
 #include "lib/datapath/journal_names_internal.h"
 
@@ -71,9 +72,12 @@ class Planner {
   std::shared_ptr<const CompiledPolicy> policy() const;
 
   // See FlowDirectory.
-  FlowDirectory::PeerName FindPeer(uint32_t peer) const;
+  std::shared_ptr<const FlowDirectory::Party> FindParty(
+      uint32_t peer, const IpAddress& address) const;
+  FlowNames::Text FindService(const IpAddress& address,
+                              PortProtocol port) const;
   RuleSetRef FindRuleSet(uint32_t rule_set) const;
-  std::string Explain(uint32_t rule_set) const;
+  FlowNames::Text Explain(uint32_t rule_set) const;
 
  private:
   absl::StatusOr<CompiledPolicy> CompiledPolicyOf(
@@ -87,7 +91,8 @@ class Planner {
   std::vector<IpAddress> host_addresses_of_;
   Intent intent_;
   // The policy in force, and some before it: late events speak of their peers.
-  std::deque<std::shared_ptr<const CompiledPolicy>> policies_;
+  FlowNames::Policies policies_;
+  mutable FlowNames names_;
 };
 
 }  // namespace ciliumcore::internal

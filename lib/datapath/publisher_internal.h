@@ -71,6 +71,7 @@ class Publisher {
                                        [] { return absl::OkStatus(); });
 
   uint32_t epoch() const { return epoch_; }
+  const EndpointWriter& endpoints() const { return endpoints_; }
   PublishedMaps& maps() { return maps_; }
 
  private:

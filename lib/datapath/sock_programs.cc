@@ -27,8 +27,9 @@ namespace ciliumcore::internal {
 namespace {
 
 // Maps that packets and sockets share.
-constexpr const char* kShared[] = {"cc_state", "cc_clock", "cc_events",
-                                   "cc_events_lost", "cc_metrics"};
+constexpr const char* kShared[] = {
+    "cc_state",   "cc_clock",     "cc_events", "cc_events_lost",
+    "cc_metrics", "cc_forwarded", "cc_drops"};
 
 absl::StatusOr<UniqueFd> OpenCgroup(const std::string& path) {
   UniqueFd cgroup(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

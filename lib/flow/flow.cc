@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ciliumcore/flow/flow.h"
 
-#include <cstring>
-
 #include "absl/strings/str_cat.h"
-#include "ciliumcore/abi/convert.h"
-#include "ciliumcore/abi/event.h"
 #include "ciliumcore/flow/reason.h"
 
 namespace ciliumcore {
 namespace {
-
-bool IsIcmp(Protocol protocol) {
-  return protocol == Protocol::kIcmp || protocol == Protocol::kIcmpv6;
-}
 
 std::string EndToString(const FlowEnd& end) {
   const std::string address = end.address.ToString();
@@ -22,75 +14,132 @@ std::string EndToString(const FlowEnd& end) {
                          ? absl::StrCat(address, ":", end.port)
                          : absl::StrCat("[", address, "]:", end.port);
   absl::StrAppend(&text, " (",
-                  end.name.empty() ? IdentityName(end.identity) : end.name,
+                  !end.pod.empty()    ? end.pod
+                  : !end.name.empty() ? end.name
+                                      : IdentityName(end.identity),
                   ")");
   return text;
 }
 
-FlowEnd MakeEnd(const cc_addr& address, __be16 port, uint32_t peer,
-                const FlowDirectory& directory) {
-  FlowDirectory::PeerName name = directory.FindPeer(peer);
-  return {.address = abi::FromAddr(address),
-          .port = abi::FromBe16(port),
-          .identity = name.identity,
-          .name = std::move(name.name)};
+void ResolveEnd(const IpAddress& address, uint16_t port, uint32_t peer,
+                const FlowDirectory& directory, FlowEnd& end) {
+  const auto party = directory.FindParty(peer, address);
+  end.address = address;
+  end.port = port;
+  end.identity = party->identity;
+  end.name = party->name;
+  end.pod = party->pod;
+  end.labels = party->labels;
+}
+
+void ResolveJudgement(uint32_t rule_set, const FlowDirectory& directory,
+                      Flow::Judgement& judgement) {
+  judgement.rule_set = rule_set;
+  judgement.why.clear();
+  if (rule_set == 0) return;
+  if (const auto why = directory.Explain(rule_set); why != nullptr)
+    judgement.why = *why;
 }
 
 }  // namespace
 
+absl::string_view FlowEnd::ns() const {
+  if (const size_t slash = pod.find('/'); slash != std::string::npos)
+    return absl::string_view(pod).substr(0, slash);
+  if (labels == nullptr) return "";
+  const std::string* ns = labels->Get(kSourceKubernetes, kNamespaceKey);
+  return ns == nullptr ? absl::string_view() : absl::string_view(*ns);
+}
+
+void ResolveFlow(const FlowEvent& event, const FlowDirectory& directory,
+                 Flow& flow) {
+  flow.monotonic_ns = event.monotonic_ns;
+  flow.kind = event.kind;
+  flow.verdict = event.kind != FlowKind::kDrop ? Flow::Verdict::kForwarded
+                 : event.is_audited            ? Flow::Verdict::kAudited
+                                               : Flow::Verdict::kDropped;
+  flow.reason = event.reason;
+  ResolveEnd(event.source, event.source_port, event.source_peer, directory,
+             flow.source);
+  ResolveEnd(event.destination, event.destination_port, event.destination_peer,
+             directory, flow.destination);
+  flow.protocol = event.protocol;
+  flow.tcp_flags = event.tcp_flags;
+  flow.icmp_type = event.icmp_type;
+  flow.is_egress = event.is_egress;
+  flow.is_reply = event.is_reply;
+  ResolveJudgement(event.egress_rule_set, directory, flow.egress);
+  ResolveJudgement(event.ingress_rule_set, directory, flow.ingress);
+  flow.generation = event.generation;
+  flow.ifindex = event.ifindex;
+  flow.bytes = event.bytes;
+  flow.sent = event.sent;
+  flow.answered = event.answered;
+  const FlowEnd& server = event.is_reply ? flow.source : flow.destination;
+  const auto service = directory.FindService(
+      server.address, {.protocol = event.protocol, .port = server.port});
+  if (service != nullptr) {
+    flow.service = *service;
+  } else {
+    flow.service.clear();
+  }
+}
+
 absl::StatusOr<Flow> DecodeFlow(absl::Span<const std::byte> record,
                                 const FlowDirectory& directory) {
-  cc_event event;
-  if (record.size() < sizeof(event)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("event: expected at least ", sizeof(event),
-                     " bytes, found ", record.size()));
-  }
-  std::memcpy(&event, record.data(), sizeof(event));
-  if (event.version != CC_EVENT_VERSION) {
-    return absl::InvalidArgumentError(absl::StrCat("event: expected version ",
-                                                   CC_EVENT_VERSION, ", found ",
-                                                   event.version));
-  }
-  if (event.kind != CC_EVENT_NEW && event.kind != CC_EVENT_DROP) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("event: unknown kind ", event.kind));
-  }
+  const absl::StatusOr<FlowEvent> event = DecodeEvent(record);
+  if (!event.ok()) return event.status();
   Flow flow;
-  flow.monotonic_ns = static_cast<int64_t>(event.time);
-  flow.verdict = event.kind == CC_EVENT_NEW ? Flow::Verdict::kForwarded
-                 : event.audited != 0       ? Flow::Verdict::kAudited
-                                            : Flow::Verdict::kDropped;
-  flow.reason = event.reason;
-  flow.source = MakeEnd(event.src, event.sport, event.src_peer, directory);
-  flow.destination = MakeEnd(event.dst, event.dport, event.dst_peer, directory);
-  flow.protocol = static_cast<Protocol>(event.protocol);
-  (IsIcmp(flow.protocol) ? flow.icmp_type : flow.tcp_flags) = event.tcp_flags;
-  flow.is_egress = event.direction == CC_EGRESS;
-  flow.is_reply = event.is_reply != 0;
-  flow.egress.rule_set = event.rule_set[CC_EGRESS];
-  flow.ingress.rule_set = event.rule_set[CC_INGRESS];
-  for (Flow::Judgement* side : {&flow.egress, &flow.ingress}) {
-    if (side->rule_set != 0) side->why = directory.Explain(side->rule_set);
-  }
-  flow.generation = event.epoch;
-  flow.ifindex = event.ifindex;
-  flow.bytes = event.packet_bytes;
+  ResolveFlow(*event, directory, flow);
   return flow;
 }
 
+absl::string_view FlowKindName(FlowKind kind) {
+  switch (kind) {
+    case FlowKind::kNew:
+      return "new";
+    case FlowKind::kDrop:
+      return "drop";
+    case FlowKind::kEnd:
+      return "end";
+    case FlowKind::kVerdict:
+      return "verdict";
+  }
+  return "unknown";
+}
+
+absl::string_view FlowVerdictName(Flow::Verdict verdict) {
+  switch (verdict) {
+    case Flow::Verdict::kForwarded:
+      return "forwarded";
+    case Flow::Verdict::kDropped:
+      return "dropped";
+    case Flow::Verdict::kAudited:
+      return "audited";
+  }
+  return "unknown";
+}
+
 std::string Flow::ToString() const {
-  std::string text = verdict == Verdict::kForwarded ? "forwarded "
-                     : verdict == Verdict::kDropped ? "dropped "
-                                                    : "audited ";
-  absl::StrAppend(&text, EndToString(source), " -> ", EndToString(destination),
-                  " ", ProtocolName(protocol));
+  const bool is_plain = kind == FlowKind::kNew || kind == FlowKind::kDrop;
+  std::string text =
+      absl::StrCat(is_plain                 ? FlowVerdictName(verdict)
+                   : kind == FlowKind::kEnd ? "ended"
+                                            : "judged again",
+                   " ", EndToString(source), " -> ", EndToString(destination),
+                   " ", ProtocolName(protocol));
+  if (!service.empty()) absl::StrAppend(&text, " of ", service);
   if (is_reply) absl::StrAppend(&text, " reply");
   if (reason != 0) {
     const auto known = FindDropReason(reason);
     absl::StrAppend(&text, ": ",
                     known.has_value() ? std::string(known->name)
                                       : absl::StrCat("reason ", reason));
+  }
+  if (kind == FlowKind::kEnd) {
+    absl::StrAppend(&text, ": ", sent.packets, " packets of ", sent.bytes,
+                    " bytes, answered by ", answered.packets, " of ",
+                    answered.bytes);
   }
   if (!egress.why.empty()) absl::StrAppend(&text, "; egress: ", egress.why);
   if (!ingress.why.empty()) absl::StrAppend(&text, "; ingress: ", ingress.why);

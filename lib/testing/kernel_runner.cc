@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/testing/program.h"
+#include "lib/testing/program_internal.h"
 
 // Needs the definition of cc_config.
 #include "bpf/endpoint.skel.h"
@@ -75,13 +76,15 @@ class KernelRunner : public ProgramRunner {
                             : skeleton_->progs.cc_to_endpoint),
         &run);
     if (error != 0) return absl::ErrnoToStatus(-error, "BPF_PROG_TEST_RUN");
-    read_.clear();
-    ring_buffer__consume(events_);
+    read_ = {};
+    if (const int read = ring_buffer__consume(events_); read < 0)
+      return absl::InternalError("event of another size");
     return ProgramOutput{
         .action = static_cast<Action>(run.retval),
         .redirect = {},
         .packet = std::string(buffer_.data(), run.data_size_out),
-        .events = std::move(read_)};
+        .events = std::move(read_.events),
+        .ends = std::move(read_.ends)};
   }
 
   absl::Status PutBytes(absl::string_view name, const void* key,
@@ -171,11 +174,8 @@ class KernelRunner : public ProgramRunner {
     events_ = ring_buffer__new(
         bpf_map__fd(skeleton_->maps.cc_events),
         [](void* self, void* record, size_t size) {
-          cc_event event = {};
-          std::memcpy(&event, record,
-                      size < sizeof(event) ? size : sizeof(event));
-          static_cast<KernelRunner*>(self)->read_.push_back(event);
-          return 0;
+          auto* runner = static_cast<KernelRunner*>(self);
+          return AddEvent(record, size, runner->read_) ? 0 : -EBADMSG;
         },
         this, nullptr);
     if (events_ == nullptr) return absl::ErrnoToStatus(errno, "cc_events");
@@ -196,10 +196,12 @@ class KernelRunner : public ProgramRunner {
   }
 
   static bool IsPerCpu(const bpf_map* map) {
-    return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY;
+    return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY ||
+           bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_HASH;
   }
   static bool IsArray(const bpf_map* map) {
-    return IsPerCpu(map) || bpf_map__type(map) == BPF_MAP_TYPE_ARRAY;
+    return bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY ||
+           bpf_map__type(map) == BPF_MAP_TYPE_ARRAY;
   }
   // What the kernel copies of a value, and how many of them.
   static size_t Stride(const bpf_map* map) {
@@ -229,7 +231,7 @@ class KernelRunner : public ProgramRunner {
   endpoint* skeleton_ = nullptr;
   ring_buffer* events_ = nullptr;
   std::map<std::string, const bpf_map*, std::less<>> by_name_;
-  std::vector<cc_event> read_;
+  ProgramOutput read_;  // its events only
   std::vector<char> buffer_;
 };
 

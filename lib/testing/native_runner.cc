@@ -12,6 +12,7 @@
 #include "bpf/native/programs.h"
 #include "bpf/native/world.h"
 #include "ciliumcore/testing/program.h"
+#include "lib/testing/program_internal.h"
 
 namespace ciliumcore::testing {
 namespace {
@@ -50,17 +51,14 @@ class NativeRunner : public ProgramRunner {
     ProgramOutput output = {.action = static_cast<Action>(action),
                             .redirect = {},
                             .packet = packet.bytes(),
-                            .events = {}};
+                            .events = {},
+                            .ends = {}};
     if (output.action == Action::kRedirect) {
       output.redirect = TargetOf(world_.redirect);
     }
     for (const std::string& bytes : world_.events) {
-      cc_event event;
-      if (bytes.size() != sizeof(event)) {
+      if (!AddEvent(bytes.data(), bytes.size(), output))
         return absl::InternalError("event of another size");
-      }
-      std::memcpy(&event, bytes.data(), sizeof(event));
-      output.events.push_back(event);
     }
     return output;
   }

@@ -61,6 +61,8 @@ cc_config ConfigOf(const NativeDatapathOptions& options) {
   config.event_wake_bytes = 1 << 18;
   config.emit_new = options.report_new;
   config.emit_drops = options.report_drops;
+  config.emit_end = options.report_ends;
+  config.emit_verdicts = options.report_verdicts;
   config.clock_from_map = 1;
   config.forward = CC_FORWARD_STACK;
   config.audit_only = options.audit_only;
@@ -292,6 +294,8 @@ void NativeState::Compare(int action, const PacketWalk& walk,
   for (const std::string& bytes : world_.events) {
     cc_event event;
     std::memcpy(&event, bytes.data(), sizeof(event));
+    // The others tell of connections that are known.
+    if (event.kind != CC_EVENT_NEW && event.kind != CC_EVENT_DROP) continue;
     told.push_back({.kind = static_cast<uint8_t>(event.kind),
                     .reason = event.reason,
                     .rule_set = {event.rule_set[0], event.rule_set[1]}});
@@ -345,7 +349,20 @@ std::vector<Counter> NativeState::counters() {
     counters.push_back({.is_egress = key >> 8 == CC_EGRESS,
                         .reason = static_cast<uint8_t>(key & 0xff),
                         .packets = metric.packets,
-                        .bytes = metric.bytes});
+                        .bytes = metric.bytes,
+                        .endpoint = ""});
+  }
+  for (const uint8_t direction : {CC_EGRESS, CC_INGRESS}) {
+    Counter counter = {.is_egress = direction == CC_EGRESS};
+    world_.FindMap("cc_forwarded")->ForEach([&](const void*, const void* page) {
+      const auto* metrics = static_cast<const cc_forwarded*>(page)->at;
+      for (uint32_t slot = 0; slot < CC_FORWARDED_ENDPOINTS; ++slot) {
+        const cc_metric& metric = metrics[CC_FORWARDED_AT(slot, direction)];
+        counter.packets += metric.packets;
+        counter.bytes += metric.bytes;
+      }
+    });
+    if (counter.packets != 0) counters.push_back(counter);
   }
   return counters;
 }

@@ -44,11 +44,16 @@ class NativeState : public Committer, public FlowDirectory {
   }
   std::vector<Counter> counters();
 
-  PeerName FindPeer(uint32_t peer) const override {
-    return planner_.FindPeer(peer);
+  std::shared_ptr<const Party> FindParty(
+      uint32_t peer, const IpAddress& address) const override {
+    return planner_.FindParty(peer, address);
   }
-  std::string Explain(uint32_t rule_set) const override {
+  std::shared_ptr<const std::string> Explain(uint32_t rule_set) const override {
     return planner_.Explain(rule_set);
+  }
+  std::shared_ptr<const std::string> FindService(
+      const IpAddress& address, PortProtocol port) const override {
+    return planner_.FindService(address, port);
   }
 
  private:

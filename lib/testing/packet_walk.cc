@@ -164,10 +164,10 @@ class Walker {
   }
 
   void NameEnd(const cc_place_value& place, PacketTrace::End& end) {
-    FlowDirectory::PeerName name = in_.planner.FindPeer(place.peer);
+    const auto party = in_.planner.FindParty(place.peer, end.address);
     end.peer = place.peer;
-    end.identity = name.identity;
-    end.name = std::move(name.name);
+    end.identity = party->identity;
+    end.name = party->name;
     if ((place.where & CC_REMOTE) == 0) {
       end.where = place.where == 0
                       ? "nowhere known"

@@ -5,8 +5,23 @@
 #include <cstring>
 
 #include "ciliumcore/abi/state.h"
+#include "lib/testing/program_internal.h"
 
 namespace ciliumcore::testing {
+
+bool AddEvent(const void* record, size_t size, ProgramOutput& output) {
+  cc_event event;
+  if (size < sizeof(event)) return false;
+  std::memcpy(&event, record, sizeof(event));
+  output.events.push_back(event);
+  if (event.kind != CC_EVENT_END)
+    return size == sizeof(event) && event.bytes == size;
+  cc_event_end end;
+  if (size != sizeof(end) || event.bytes != size) return false;
+  std::memcpy(&end, record, sizeof(end));
+  output.ends.push_back(end);
+  return true;
+}
 
 absl::Status ProgramRunner::Clear(absl::string_view map) {
   absl::StatusOr<std::map<std::string, std::string>> entries = Dump(map);

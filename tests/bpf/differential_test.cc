@@ -10,6 +10,7 @@
 // run, in percent of the usual. To see one again: CC_SEED and CC_ROUNDS=0.
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -35,7 +36,8 @@ constexpr int kScenariosOfConfig = 320;
 
 // Maps that programs write, or that scenarios do.
 constexpr absl::string_view kWritten[] = {"cc_conntrack", "cc_fragments",
-                                          "cc_metrics", "cc_events_lost"};
+                                          "cc_metrics",   "cc_events_lost",
+                                          "cc_forwarded", "cc_drops"};
 constexpr absl::string_view kLaidDown[] = {
     "cc_addrs",  "cc_prefixes",    "cc_classes", "cc_endpoints", "cc_ifindex",
     "cc_places", "cc_ifindex_far", "cc_tables",  "cc_subjects",  "cc_hops"};
@@ -50,6 +52,14 @@ std::string Bytes(const void* bytes, size_t size) {
       absl::string_view(static_cast<const char*>(bytes), size));
 }
 
+// Sampling goes by the counters of a CPU.
+void StayOnThisCpu() {
+  cpu_set_t here;
+  CPU_ZERO(&here);
+  CPU_SET(sched_getcpu(), &here);
+  ASSERT_EQ(sched_setaffinity(0, sizeof(here), &here), 0);
+}
+
 struct Named {
   const char* name;
   void (*set)(cc_config&);
@@ -60,6 +70,7 @@ class DifferentialTest : public ::testing::TestWithParam<Named> {
   void SetUp() override {
     RequireBpf();
     if (IsSkipped() || HasFatalFailure()) return;
+    StayOnThisCpu();
     netns_ = std::make_unique<PrivateNetns>();
     MakeScenarioLinks(*netns_);
 
@@ -133,6 +144,16 @@ class DifferentialTest : public ::testing::TestWithParam<Named> {
              << kernel.events.size() << " events in the kernel, "
              << native.events.size() << " natively";
     }
+    if (kernel.ends.size() != native.ends.size())
+      return ::testing::AssertionFailure() << "not the same kinds of events";
+    for (size_t i = 0; i < kernel.ends.size(); ++i) {
+      cc_event_end a = kernel.ends[i], b = native.ends[i];
+      a.event.time = b.event.time = 0;
+      if (std::memcmp(&a, &b, sizeof(a)) == 0) continue;
+      return ::testing::AssertionFailure()
+             << "end\nkernel " << Bytes(&a, sizeof(a)) << "\nnative "
+             << Bytes(&b, sizeof(b));
+    }
     for (size_t i = 0; i < kernel.events.size(); ++i) {
       cc_event a = kernel.events[i], b = native.events[i];
       a.time = b.time = 0;
@@ -165,7 +186,10 @@ class DifferentialTest : public ::testing::TestWithParam<Named> {
       }
       ++pairs_;
       ++outcomes_[static_cast<int>(kernel->action)];
-      for (const cc_event& event : kernel->events) ++reasons_[event.reason];
+      for (const cc_event& event : kernel->events) {
+        ++kinds_[event.kind];
+        ++reasons_[event.reason];
+      }
       ::testing::AssertionResult agree = OutputsAgree(*kernel, *native);
       if (agree && step_by_step) agree = MapsAgree();
       if (!agree) {
@@ -187,7 +211,7 @@ class DifferentialTest : public ::testing::TestWithParam<Named> {
   ProgramOptions options_;
   std::unique_ptr<ProgramRunner> kernel_, native_;
   int pairs_ = 0, refused_ = 0;
-  std::map<int, int> outcomes_, reasons_;
+  std::map<int, int> outcomes_, kinds_, reasons_;
 };
 
 TEST_P(DifferentialTest, KernelAndProcessAgree) {
@@ -209,6 +233,10 @@ TEST_P(DifferentialTest, KernelAndProcessAgree) {
     summary +=
         " action " + std::to_string(action) + ": " + std::to_string(count);
   }
+  for (const auto& [kind, count] : kinds_) {
+    summary += "\n  event of kind " + std::to_string(kind) + ": " +
+               std::to_string(count);
+  }
   for (const auto& [reason, count] : reasons_) {
     summary += "\n  event of reason " + std::to_string(reason) + ": " +
                std::to_string(count);
@@ -220,11 +248,19 @@ TEST_P(DifferentialTest, KernelAndProcessAgree) {
 
 INSTANTIATE_TEST_SUITE_P(
     Configurations, DifferentialTest,
-    ::testing::Values(
-        Named{"Stack", [](cc_config&) {}},
-        Named{"Fib", [](cc_config& c) { c.forward = CC_FORWARD_FIB; }},
-        Named{"Audit", [](cc_config& c) { c.audit_only = 1; }},
-        Named{"Silent", [](cc_config& c) { c.emit_new = c.emit_drops = 0; }}),
+    ::testing::Values(Named{"Stack", [](cc_config&) {}},
+                      Named{"Fib",
+                            [](cc_config& c) { c.forward = CC_FORWARD_FIB; }},
+                      Named{"Audit", [](cc_config& c) { c.audit_only = 1; }},
+                      Named{"Telling",
+                            [](cc_config& c) {
+                              c.emit_verdicts = 1;
+                              c.drop_sample_shift = 1;
+                            }},
+                      Named{"Silent",
+                            [](cc_config& c) {
+                              c.emit_new = c.emit_drops = c.emit_end = 0;
+                            }}),
     [](const auto& info) { return info.param.name; });
 
 // The kernel evicts in batches and by a clock of its own, so a full table is

@@ -18,7 +18,8 @@ std::map<std::string, uint32_t> SmallMaps() {
           {"cc_port_pages", 1024},   {"cc_tables", 64},
           {"cc_subjects", 64},       {"cc_endpoints", 64},
           {"cc_hops", 64},           {"cc_prefixes", 64},
-          {"cc_ifindex_far", 64}};
+          {"cc_ifindex_far", 64},    {"cc_forwarded", 4},
+          {"cc_drops", 64}};
 }
 
 }  // namespace
@@ -214,7 +215,31 @@ cc_ct EndpointTest::Connection() {
 
 cc_metric EndpointTest::Metric(cc_direction direction, cc_reason reason) {
   const uint32_t key = CC_METRIC_KEY(direction, reason);
-  return runner_->Get<cc_metric>("cc_metrics", key).value();
+  if (reason != CC_REASON_FORWARDED)
+    return runner_->Get<cc_metric>("cc_metrics", key).value();
+  cc_metric total = {};
+  for (uint32_t slot = 0; slot < CC_FORWARDED_ENDPOINTS; ++slot) {
+    const cc_metric one = MetricOf(slot, direction, reason);
+    total.packets += one.packets;
+    total.bytes += one.bytes;
+  }
+  return total;
+}
+
+cc_metric EndpointTest::MetricOf(uint32_t slot, cc_direction direction,
+                                 cc_reason reason) {
+  if (reason == CC_REASON_FORWARDED) {
+    return runner_
+        ->Get<cc_forwarded>("cc_forwarded", slot / CC_FORWARDED_ENDPOINTS)
+        .value()
+        .at[CC_FORWARDED_AT(slot, direction)];
+  }
+  return runner_
+      ->Get<cc_metric>("cc_drops",
+                       cc_drop_key{.slot = static_cast<__u16>(slot),
+                                   .direction = static_cast<__u8>(direction),
+                                   .reason = static_cast<__u8>(reason)})
+      .value_or(cc_metric());
 }
 
 void EndpointTest::ExpectLives(uint32_t ticks, const std::string& reply) {

@@ -105,6 +105,8 @@ class EndpointTest : public ::testing::TestWithParam<std::tuple<Ground, bool>> {
   // The only one.
   cc_ct Connection();
   cc_metric Metric(cc_direction direction, cc_reason reason);
+  // Of the endpoint in `slot`.
+  cc_metric MetricOf(uint32_t slot, cc_direction direction, cc_reason reason);
 
   // The record lets `reply` from db to web pass for `ticks` after the last
   // packet, and not for one more.

@@ -132,7 +132,9 @@ TEST_F(EpochTest, JudgesNoPacketByAMixUnderTraffic) {
                                            .clock_from_map = 0,
                                            .forward = CC_FORWARD_STACK,
                                            .audit_only = 0,
-                                           .pad = {}};
+                                           .emit_end = 0,
+                                           .emit_verdicts = 0,
+                                           .drop_sample_shift = 0};
   Shrink(object->obj);
   ASSERT_EQ(endpoint::load(object.get()), 0);
   Generations generations(object->obj, kPairs);

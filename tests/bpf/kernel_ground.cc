@@ -42,9 +42,9 @@ absl::StatusOr<std::shared_ptr<ProgramRunner>> Make(
   }
   for (const char* map :
        {"cc_addrs", "cc_cells", "cc_classes", "cc_conntrack", "cc_endpoints",
-        "cc_fragments", "cc_hops", "cc_ifindex", "cc_ifindex_far", "cc_metrics",
-        "cc_places", "cc_port_pages", "cc_prefixes", "cc_subjects",
-        "cc_tables"}) {
+        "cc_drops", "cc_forwarded", "cc_fragments", "cc_hops", "cc_ifindex",
+        "cc_ifindex_far", "cc_metrics", "cc_places", "cc_port_pages",
+        "cc_prefixes", "cc_subjects", "cc_tables"}) {
     absl::Status cleared = runner->Clear(map);
     if (!cleared.ok()) return cleared;
   }

@@ -50,7 +50,8 @@ std::map<std::string, uint32_t> ScenarioEntries() {
           {"cc_cells", 65536},         {"cc_port_pages", 4096},
           {"cc_tables", 64},           {"cc_subjects", 64},
           {"cc_endpoints", 64},        {"cc_ifindex", 128},
-          {"cc_ifindex_far", 64},      {"cc_hops", 64}};
+          {"cc_ifindex_far", 64},      {"cc_hops", 64},
+          {"cc_forwarded", 4},         {"cc_drops", 1024}};
 }
 
 FibAnswer ScenarioFib(const cc_addr& dst) {

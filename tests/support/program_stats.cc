@@ -50,6 +50,9 @@ void SwitchEverythingOn(bpf_object* object) {
   config.emit_new = config.emit_drops = 1;
   config.forward = CC_FORWARD_FIB;
   config.audit_only = 1;
+  config.emit_end = 1;
+  config.emit_verdicts = 1;
+  config.drop_sample_shift = 4;
   bpf_map__set_initial_value(const_cast<bpf_map*>(map), &config,
                              sizeof(config));
 }

@@ -115,6 +115,7 @@ absl::Status RunningLab::StartDatapath() {
     endpoint.addresses = host.addresses;
     endpoint.identity = identities_[*host.pod];
     endpoint.ports = cluster.pods[*host.pod].ports;
+    endpoint.name = host.name;
     change.AttachEndpoint(std::move(endpoint));
   }
   change.SetPolicies(cluster.policies);

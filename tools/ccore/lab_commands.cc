@@ -18,6 +18,7 @@
 #include "ciliumcore/base/status.h"
 #include "nlohmann/json.hpp"
 #include "tools/ccore/command.h"
+#include "tools/ccore/flow_output.h"
 #include "tools/ccore/lab.h"
 #include "tools/ccore/lab_commands.h"
 #include "tools/ccore/nouns.h"
@@ -35,6 +36,9 @@ struct RunArguments {
   std::string name = "lab";
   std::string bpffs = "/sys/fs/bpf";
   double seconds = 0;  // 0: until interrupted
+  FlowArguments flows;
+  bool show_flows = false;  // also those of the probes
+  bool show_drops = false;
 };
 
 int Probe(RunningLab& lab, const RunArguments& arguments) {
@@ -47,9 +51,10 @@ int Probe(RunningLab& lab, const RunArguments& arguments) {
 }
 
 // Until interrupted, or for so many seconds. Tells flows as they come.
-void StayUp(RunningLab& lab, double seconds) {
-  const absl::Time end = seconds > 0 ? absl::Now() + absl::Seconds(seconds)
-                                     : absl::InfiniteFuture();
+void StayUp(RunningLab& lab, const RunArguments& arguments, DropTable& drops) {
+  const absl::Time end = arguments.seconds > 0
+                             ? absl::Now() + absl::Seconds(arguments.seconds)
+                             : absl::InfiniteFuture();
   std::cout << "The lab is up; interrupt to "
             << (lab.is_kept() ? "leave" : "remove") << " it.\n"
             << std::flush;
@@ -57,32 +62,53 @@ void StayUp(RunningLab& lab, double seconds) {
     const absl::Duration wait =
         std::min(absl::Milliseconds(500), end - absl::Now());
     if (auto flow = lab.datapath().flows().Next(wait)) {
-      std::cout << flow->ToString() << "\n" << std::flush;
+      PrintFlow(arguments.flows, *flow);
+      if (MatchesAny(arguments.flows.wanted, *flow)) drops.Add(*flow);
     }
   }
 }
 
-// What to do with a lab that is there.
-int Use(RunningLab& lab, const RunArguments& arguments) {
+// What the probes, which have ended, left to read.
+void ReadFlows(RunningLab& lab, const RunArguments& arguments,
+               DropTable& drops) {
+  while (auto flow = lab.datapath().flows().Next(absl::ZeroDuration())) {
+    if (arguments.show_flows) PrintFlow(arguments.flows, *flow);
+    if (MatchesAny(arguments.flows.wanted, *flow)) drops.Add(*flow);
+  }
+}
+
+// What to do with a lab that is there. `stays_up`: also without a probe.
+int Use(RunningLab& lab, const RunArguments& arguments, bool stays_up) {
   if (arguments.output == Output::kText) PrintHosts(lab);
   if (arguments.plant_fault) {
     absl::StatusOr<std::string> fault = lab.PlantFault();
     if (!fault.ok()) return BadInput(fault.status());
     Note(absl::StrCat("fault planted: ", *fault));
   }
-  return arguments.probe ? Probe(lab, arguments) : kOk;
+  DropTable drops;
+  int result = kOk;
+  if (arguments.probe) {
+    result = Probe(lab, arguments);
+    ReadFlows(lab, arguments, drops);
+  }
+  if (result != kBadInput && stays_up) StayUp(lab, arguments, drops);
+  if (arguments.show_drops) std::cout << drops.ToString();
+  const FlowReader& flows = lab.datapath().flows();
+  NoteLosses(flows.lost(), flows.undecodable());
+  return result;
 }
 
-int Run(const RunArguments& arguments) {
+int Run(RunArguments& arguments) {
+  if (absl::Status read = arguments.flows.Read(); !read.ok())
+    return BadInput(read);
   absl::StatusOr<std::unique_ptr<RunningLab>> lab =
       arguments.keep
           ? KeepLab(arguments.manifests, arguments.name, arguments.bpffs)
           : StartLab(arguments.manifests);
   if (!lab.ok()) return BadInput(lab.status());
-  const int used = Use(**lab, arguments);
-  const bool stays_up =
-      arguments.keep ? arguments.seconds > 0 : !arguments.probe;
-  if (used != kBadInput && stays_up) StayUp(**lab, arguments.seconds);
+  const int used =
+      Use(**lab, arguments,
+          arguments.keep ? arguments.seconds > 0 : !arguments.probe);
   if (arguments.keep) {
     Note(absl::StrCat("lab ", arguments.name, " stays; go on with ccore lab ",
                       "attach, exec POD -- COMMAND, or stop (each with --name ",
@@ -91,14 +117,13 @@ int Run(const RunArguments& arguments) {
   return used;
 }
 
-int Attach(const RunArguments& arguments) {
+int Attach(RunArguments& arguments) {
+  if (absl::Status read = arguments.flows.Read(); !read.ok())
+    return BadInput(read);
   absl::StatusOr<std::unique_ptr<RunningLab>> lab =
       AttachLab(arguments.manifests, arguments.name);
   if (!lab.ok()) return BadInput(lab.status());
-  const int used = Use(**lab, arguments);
-  const bool stays_up = !arguments.probe || arguments.seconds > 0;
-  if (used != kBadInput && stays_up) StayUp(**lab, arguments.seconds);
-  return used;
+  return Use(**lab, arguments, !arguments.probe || arguments.seconds > 0);
 }
 
 void AddProbeOptions(CLI::App& command, RunArguments& arguments) {
@@ -112,6 +137,13 @@ void AddProbeOptions(CLI::App& command, RunArguments& arguments) {
   command.add_option("--for", arguments.seconds,
                      "Seconds to stay up and tell flows, instead of until "
                      "interrupted.");
+  command.add_flag(
+      "--flows", arguments.show_flows,
+      "With --probe: print the flows, too. Without, they always are.");
+  command.add_flag(
+      "--drops", arguments.show_drops,
+      "At the end: drops by reason and rules, and what to look at.");
+  AddFlowOptions(command, arguments.flows);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   CLI::App app("Identity-aware eBPF datapaths from the command line.", "ccore");
   app.require_subcommand(1);
   ccore::AddDoctorCommand(app);
+  ccore::AddFlowCommands(app);
   ccore::AddLabCommands(app);
   ccore::AddMapCommands(app);
   ccore::AddPacketCommands(app);

@@ -10,6 +10,7 @@
 namespace ciliumcore::ccore {
 
 void AddDoctorCommand(CLI::App& app);
+void AddFlowCommands(CLI::App& app);  // flows, drops
 void AddLabCommands(CLI::App& app);
 void AddMapCommands(CLI::App& app);
 void AddPacketCommands(CLI::App& app);

@@ -24,7 +24,9 @@ struct cc_config {
 	__u8 clock_from_map;    /* deterministic time, from cc_clock */
 	__u8 forward;           /* enum cc_forward */
 	__u8 audit_only;        /* judge and tell, but let denied packets pass */
-	__u8 pad[3];
+	__u8 emit_end;          /* an event for each TCP connection that is closed */
+	__u8 emit_verdicts;     /* an event for each judgement of a known connection */
+	__u8 drop_sample_shift; /* of drops, tell each 2^n-th of a reason on a CPU */
 };
 CC_ABI_SIZE(struct cc_config, 32);
 

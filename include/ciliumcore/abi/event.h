@@ -6,10 +6,13 @@
 #include "ciliumcore/abi/base.h"
 
 enum cc_event_kind {
-	CC_EVENT_NEW = 1,  /* a connection was allowed and is tracked now */
-	CC_EVENT_DROP = 2, /* a packet was dropped */
+	CC_EVENT_NEW = 1,     /* a connection was allowed and is tracked now */
+	CC_EVENT_DROP = 2,    /* a packet was dropped */
+	CC_EVENT_END = 3,     /* a packet closed its TCP connection: struct cc_event_end */
+	CC_EVENT_VERDICT = 4, /* a tracked connection was judged again and allowed */
 };
 #define CC_EVENT_VERSION 1
+#define CC_EVENT_KINDS 8 /* more than there are; a power of two */
 
 struct cc_event {
 	__u16 kind;              /* enum cc_event_kind */
@@ -19,7 +22,7 @@ struct cc_event {
 	struct cc_addr src, dst; /* of the packet */
 	__be16 sport, dport;     /* of the packet; ICMP echo: identifier */
 	__u8 protocol;
-	__u8 reason;              /* enum cc_reason; 0 with CC_EVENT_NEW */
+	__u8 reason;              /* enum cc_reason; 0 but with CC_EVENT_DROP */
 	__u8 direction;           /* enum cc_direction: which judgement, or which program */
 	__u8 tcp_flags;           /* ICMP: the type */
 	__u32 src_peer, dst_peer; /* peer numbers */
@@ -32,5 +35,13 @@ struct cc_event {
 	__u8 pad[2];
 };
 CC_ABI_SIZE(struct cc_event, 88);
+
+/* Of kind CC_EVENT_END. The pairs: in the packet's direction, and against it. */
+struct cc_event_end {
+	struct cc_event event;
+	__u64 bytes[2];
+	__u32 packets[2];
+};
+CC_ABI_SIZE(struct cc_event_end, 112);
 
 #endif /* CILIUMCORE_ABI_EVENT_H_ */

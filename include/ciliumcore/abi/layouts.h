@@ -111,6 +111,11 @@ CC_LAYOUT(cc_event, CC_FIELD(cc_event, kind), CC_FIELD(cc_event, version),
           CC_FIELD(cc_event, ifindex), CC_FIELD(cc_event, packet_bytes),
           CC_FIELD(cc_event, is_reply), CC_FIELD(cc_event, audited),
           CC_FIELD(cc_event, pad));
+CC_LAYOUT(cc_event_end, CC_FIELD(cc_event_end, event),
+          CC_FIELD(cc_event_end, bytes), CC_FIELD(cc_event_end, packets));
+CC_LAYOUT(cc_forwarded, CC_FIELD(cc_forwarded, at));
+CC_LAYOUT(cc_drop_key, CC_FIELD(cc_drop_key, slot),
+          CC_FIELD(cc_drop_key, direction), CC_FIELD(cc_drop_key, reason));
 CC_LAYOUT(cc_journal_line, CC_FIELD(cc_journal_line, word));
 CC_LAYOUT(cc_metric, CC_FIELD(cc_metric, packets), CC_FIELD(cc_metric, bytes));
 CC_LAYOUT(cc_config, CC_FIELD(cc_config, clock_shift),
@@ -119,7 +124,8 @@ CC_LAYOUT(cc_config, CC_FIELD(cc_config, clock_shift),
           CC_FIELD(cc_config, event_wake_bytes), CC_FIELD(cc_config, emit_new),
           CC_FIELD(cc_config, emit_drops), CC_FIELD(cc_config, clock_from_map),
           CC_FIELD(cc_config, forward), CC_FIELD(cc_config, audit_only),
-          CC_FIELD(cc_config, pad));
+          CC_FIELD(cc_config, emit_end), CC_FIELD(cc_config, emit_verdicts),
+          CC_FIELD(cc_config, drop_sample_shift));
 CC_LAYOUT(cc_fragment_key, CC_FIELD(cc_fragment_key, src),
           CC_FIELD(cc_fragment_key, dst), CC_FIELD(cc_fragment_key, id),
           CC_FIELD(cc_fragment_key, protocol), CC_FIELD(cc_fragment_key, pad));
@@ -152,7 +158,10 @@ inline constexpr std::array kShapes = {
     ShapeOf<cc_ct_key>(),
     ShapeOf<cc_ct>(),
     ShapeOf<cc_event>(),
+    ShapeOf<cc_event_end>(),
     ShapeOf<cc_metric>(),
+    ShapeOf<cc_forwarded>(),
+    ShapeOf<cc_drop_key>(),
     ShapeOf<cc_config>(),
     ShapeOf<cc_fragment_key>(),
     ShapeOf<cc_fragment>(),

@@ -6,6 +6,7 @@
 #ifndef CILIUMCORE_DATAPATH_DATAPATH_H_
 #define CILIUMCORE_DATAPATH_DATAPATH_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -94,8 +96,22 @@ class FlowReader {
   // The next flow; nothing if none came in `timeout`.
   std::optional<Flow> Next(absl::Duration timeout);
 
+  // Gives `visit` all events that are there, in order; if there are none, waits
+  // for the first ones for up to `timeout`. Returns how many. Programs cannot
+  // use the room of an event before `visit` is through with its batch.
+  // Allocates nothing.
+  size_t Consume(absl::Duration timeout,
+                 absl::FunctionRef<void(const FlowEvent& event)> visit);
+
+  // Says in `flow` what an event means; see ResolveFlow. Thread-safe.
+  void Resolve(const FlowEvent& event, Flow& flow) const;
+
   // Events that programs could not write because the reader was too slow.
   uint64_t lost() const;
+
+  // Records that were read and were no events of this build: an older one's
+  // programs, for instance, whose pinned ring another process reads.
+  uint64_t undecodable() const;
 
  private:
   friend class Datapath;
@@ -109,6 +125,7 @@ struct Counter {
   uint8_t reason = 0;  // flow/reason.h; 0: forwarded
   uint64_t packets = 0;
   uint64_t bytes = 0;
+  std::string endpoint = {};  // its interface, where they are told apart
 };
 
 // Owns the programs, maps and links of an instance. Move-only; thread-safe, but
@@ -155,8 +172,14 @@ class Datapath {
   // What is in force. The pointers stay valid after later changes.
   std::shared_ptr<const CompiledPolicy> policy() const;
 
-  // All counters that are not zero. O(CPUs).
+  // All counters of the node that are not zero. Exact, whatever events there
+  // are. O(CPUs).
   absl::StatusOr<std::vector<Counter>> counters() const;
+
+  // The same of each endpoint since it was attached: what it sent and got, and
+  // the drops that its judgements made. Drops that find no room among 65,536
+  // counters are in counters() alone.
+  absl::StatusOr<std::vector<Counter>> endpoint_counters() const;
 
   // For tests of checkers only: turns the live verdict of `destination`'s
   // endpoint on this flow around, and tells nobody. Returns what it was.

@@ -74,9 +74,16 @@ struct DatapathOptions {
   Forward forward = Forward::kStack;
   // Judge and tell, but let what policy denies pass.
   bool audit_only = false;
-  // Tell of each new connection, of each drop.
+  // What events there are: of new connections, of drops, of TCP connections
+  // that both sides closed or one reset, and of known connections that are
+  // judged again after a change. That one was evicted or fell silent no event
+  // tells. Nothing depends on them; counters are exact without.
   bool report_new = true;
   bool report_drops = true;
+  bool report_ends = true;
+  bool report_verdicts = false;
+  // Of the drops of one reason, tell every 2^n-th on each CPU; at most 31.
+  uint8_t drop_sample_shift = 0;
   DatapathCapacity capacity = {};
   ConnectionTimeouts timeouts = {};
 };
@@ -99,6 +106,8 @@ struct EndpointOptions {
   // Of the endpoint's own interface; asked from the kernel if it is not given.
   std::optional<MacAddress> mac = {};
   OnDetach on_detach = OnDetach::kOpen;
+  // Of the pod, "shop/web-0": what flows call it.
+  std::string name = {};
 };
 
 // How a remote address is reached, where the routes of the node should not be
@@ -115,6 +124,7 @@ struct RemoteOptions {
   IdentityRef identity = {};
   std::vector<NamedPort> ports = {};
   std::optional<NextHop> next_hop = {};
+  std::string name = {};  // of the pod
 };
 
 }  // namespace ciliumcore

@@ -43,6 +43,8 @@ struct NativeDatapathOptions {
   bool audit_only = false;
   bool report_new = true;
   bool report_drops = true;
+  bool report_ends = true;
+  bool report_verdicts = false;
   // Memory is taken for all of it at once.
   DatapathCapacity capacity = {.connections = 65536,
                                .addresses = 16384,

@@ -57,6 +57,7 @@ struct ProgramOutput {
   std::optional<RedirectTarget> redirect = {};
   std::string packet = {};
   std::vector<cc_event> events = {};  // in order; `time` is that of the runner
+  std::vector<cc_event_end> ends = {};  // those of CC_EVENT_END, whole
 };
 
 // A route for the programs' FIB lookup: `found` is one of BPF_FIB_LKUP_RET_*.
@@ -79,7 +80,9 @@ struct ProgramOptions {
       .clock_from_map = 1,
       .forward = CC_FORWARD_STACK,
       .audit_only = 0,
-      .pad = {},
+      .emit_end = 1,
+      .emit_verdicts = 0,
+      .drop_sample_shift = 0,
   };
   // Entries by map name, instead of those declared: small maps are quick to
   // make and to compare.
