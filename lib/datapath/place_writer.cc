@@ -55,8 +55,7 @@ absl::Status PlaceWriter::EraseRef(const IpPrefix& prefix, uint32_t) {
 
 absl::Status PlaceWriter::Stage(const PlaceTable& desired, uint32_t next,
                                 Staging& staging) {
-  EraseUnwanted(next, addresses_);
-  EraseUnwanted(next, prefixes_);
+  Sweep(next);
   CC_RETURN_IF_ERROR(StageAll(desired, next, staging, addresses_));
   CC_RETURN_IF_ERROR(StageAll(desired, next, staging, prefixes_));
   staging.OnPublished([this, desired] {
@@ -64,6 +63,13 @@ absl::Status PlaceWriter::Stage(const PlaceTable& desired, uint32_t next,
     peers_.reset();
   });
   return absl::OkStatus();
+}
+
+void PlaceWriter::Sweep(uint32_t next) {
+  if (addresses_.size() > current_.addresses().size())
+    EraseUnwanted(next, addresses_);
+  if (prefixes_.size() > current_.prefixes().size())
+    EraseUnwanted(next, prefixes_);
 }
 
 bool PlaceWriter::Has(uint32_t peer) {

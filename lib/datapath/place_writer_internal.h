@@ -42,6 +42,10 @@ class PlaceWriter {
   absl::Status Stage(const PlaceTable& desired, uint32_t next,
                      Staging& staging);
 
+  // Erases what nobody wants any more, if its grace period is over; Stage does
+  // that too. O(1) if there is nothing.
+  void Sweep(uint32_t next);
+
   // What is true now.
   const PlaceTable& current() const { return current_; }
 

@@ -124,8 +124,10 @@ absl::Status Publisher::StagePlaces(const DesiredState& desired,
                                     uint32_t next, Staging& staging) {
   if (placed_.has_value() && placed_->slots == slots &&
       placed_->addresses == desired.addresses &&
-      placed_->prefixes == desired.prefixes)
+      placed_->prefixes == desired.prefixes) {
+    places_.Sweep(next);
     return absl::OkStatus();
+  }
   PlaceTable places;
   for (const DesiredAddress& address : desired.addresses) {
     CC_ASSIGN_OR_RETURN(const uint16_t where, WhereOf(address, slots));
