@@ -109,6 +109,7 @@ absl::StatusOr<InstanceView> InstanceView::Open(const InspectOptions& options) {
   CC_RETURN_IF_ERROR(view.Bind("cc_services", view.services));
   CC_RETURN_IF_ERROR(view.Bind("cc_maglev", view.maglev));
   CC_RETURN_IF_ERROR(view.Bind("cc_backends", view.backends));
+  CC_RETURN_IF_ERROR(view.Bind("cc_journal", view.journal));
   return view;
 }
 
@@ -296,11 +297,8 @@ std::optional<uint64_t> InstanceView::UsedOf(const std::string& map) const {
     return used;
   }
   if (map == "cc_journal") {
-    const auto journal = maps_.find(map);
-    if (journal == maps_.end()) return std::nullopt;
-    const auto lines = journal->second.Entries<cc_journal_line>();
-    if (!lines.ok()) return std::nullopt;
-    const __u64 head = LoadAcquire(&(*lines)[0].word[CC_JOURNAL_WORD_HEAD]);
+    if (journal.empty()) return std::nullopt;
+    const __u64 head = LoadAcquire(&journal[0].word[CC_JOURNAL_WORD_HEAD]);
     return static_cast<uint32_t>(head) / sizeof(cc_journal_line);
   }
   return std::nullopt;

@@ -60,6 +60,7 @@ class InstanceView {
   absl::Span<const cc_service> services;
   absl::Span<const cc_service_slots> maglev;
   absl::Span<const cc_backend> backends;
+  absl::Span<const cc_journal_line> journal;
 
   // All of these copy what they read once: a writer may be at work. Indices
   // out of a map's range read as zeros.

@@ -52,9 +52,9 @@ std::pair<std::string, std::string> TextsOf(const Journal::Entry& entry) {
   return {absl::StrCat("kind ", static_cast<int>(entry.kind)), "unknown"};
 }
 
-absl::Status DumpJournal(InstanceView&, const MapReader& map, EntrySink sink) {
-  CC_ASSIGN_OR_RETURN(const auto lines, map.Entries<cc_journal_line>());
-  return Journal::ForEach(lines, [&](const Journal::Entry& entry) {
+absl::Status DumpJournal(InstanceView& view, const MapReader&,
+                         EntrySink sink) {
+  return Journal::ForEach(view.journal, [&](const Journal::Entry& entry) {
     auto [key, value] = TextsOf(entry);
     return sink({{"key", std::move(key)},
                  {"value", std::move(value)},
