@@ -38,7 +38,7 @@ bench: ## all benchmarks, as a table with ratios
 	@tools/setup/install.sh build test
 	@benchmarks/run.sh
 
-install: ## headers, library and pkg-config file under PREFIX (/usr/local)
+install: ## headers, libraries, CMake and pkg-config files, ccore under PREFIX (/usr/local)
 	@tools/setup/install.sh build
 	@tools/package/install.sh $(PREFIX)
 

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "bindings/python/src/module.h"
+
+#include <string>
+
+namespace ciliumcore::python {
+
+std::vector<IpPrefix> ToPrefixes(const py::iterable& objects) {
+  std::vector<IpPrefix> prefixes;
+  for (const py::handle object : objects) {
+    prefixes.push_back(Value(IpPrefix::Parse(std::string(py::str(object)))));
+  }
+  return prefixes;
+}
+
+namespace {
+
+void BindErrors(py::module_& module) {
+  static py::exception<StatusException> error(module, "StatusError",
+                                              PyExc_RuntimeError);
+  error.attr("__module__") = "ciliumcore";
+  error.doc() =
+      "What went wrong: `code` is the name of an absl::StatusCode, such as "
+      "\"NOT_FOUND\"; `message` names the subject.";
+  py::register_exception_translator([](std::exception_ptr thrown) {
+    try {
+      if (thrown) std::rethrow_exception(thrown);
+    } catch (const StatusException& exception) {
+      const absl::Status& status = exception.status();
+      const std::string message(status.message());
+      py::object instance = py::reinterpret_borrow<py::object>(error)(message);
+      instance.attr("code") = absl::StatusCodeToString(status.code());
+      instance.attr("message") = message;
+      PyErr_SetObject(error.ptr(), instance.ptr());
+    }
+  });
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_ciliumcore, module) {
+  module.doc() = "ciliumcore in Python; use the package ciliumcore.";
+  BindErrors(module);
+  BindLabels(module);
+  BindPolicy(module);
+}
+
+}  // namespace ciliumcore::python
