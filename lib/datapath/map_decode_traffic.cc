@@ -3,6 +3,7 @@
 // Maps of connections, counters, events and services.
 
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -107,9 +108,60 @@ absl::Status DumpMetrics(InstanceView&, const MapReader& map, EntrySink sink) {
   });
 }
 
+std::string DirectionText(uint32_t direction) {
+  return direction == CC_EGRESS ? "egress" : "ingress";
+}
+
+// What endpoints sent and got, by their slots.
+absl::Status DumpForwarded(InstanceView&, const MapReader& map,
+                           EntrySink sink) {
+  CC_RETURN_IF_ERROR(
+      map.Check(abi::ShapeOf<uint32_t>(), abi::ShapeOf<cc_forwarded>()));
+  return map.ForEach([&](const std::byte* key, const std::byte* values) {
+    const uint32_t first = Read<uint32_t>(key) * CC_FORWARDED_ENDPOINTS;
+    for (uint32_t i = 0; i < std::size(cc_forwarded().at); ++i) {
+      uint64_t packets = 0, bytes = 0;
+      for (size_t cpu = 0; cpu < map.value_bytes();
+           cpu += sizeof(cc_forwarded)) {
+        const auto metric =
+            Read<cc_metric>(values + cpu + i * sizeof(cc_metric));
+        packets += metric.packets;
+        bytes += metric.bytes;
+      }
+      if (packets != 0 && !sink({{"endpoint", Number(first + i / 2)},
+                                 {"direction", DirectionText(i % 2)},
+                                 {"packets", packets},
+                                 {"bytes", bytes}}))
+        return false;
+    }
+    return true;
+  });
+}
+
+absl::Status DumpDrops(InstanceView&, const MapReader& map, EntrySink sink) {
+  CC_RETURN_IF_ERROR(
+      map.Check(abi::ShapeOf<cc_drop_key>(), abi::ShapeOf<cc_metric>()));
+  return map.ForEach([&](const std::byte* key_at, const std::byte* values) {
+    const auto key = Read<cc_drop_key>(key_at);
+    uint64_t packets = 0, bytes = 0;
+    for (size_t at = 0; at < map.value_bytes(); at += sizeof(cc_metric)) {
+      const auto metric = Read<cc_metric>(values + at);
+      packets += metric.packets;
+      bytes += metric.bytes;
+    }
+    return sink({{"endpoint", Number(key.slot)},
+                 {"direction", DirectionText(key.direction)},
+                 {"reason", ReasonText(key.reason)},
+                 {"packets", packets},
+                 {"bytes", bytes}});
+  });
+}
+
 std::string KindText(uint32_t kind) {
   if (kind == CC_EVENT_NEW) return "new connection";
   if (kind == CC_EVENT_DROP) return "drop";
+  if (kind == CC_EVENT_END) return "end";
+  if (kind == CC_EVENT_VERDICT) return "verdict";
   return absl::StrCat("kind ", kind);
 }
 
@@ -134,7 +186,7 @@ absl::Status DumpEvents(InstanceView&, const MapReader& map, EntrySink sink) {
         cc_event event = {};
         if (record.size() >= sizeof(event))
           event = Read<cc_event>(record.data());
-        if (event.version != CC_EVENT_VERSION || event.bytes != sizeof(event))
+        if (event.version != CC_EVENT_VERSION || event.bytes < sizeof(event))
           return sink({{"event", absl::StrCat("of another build, ",
                                               record.size(), " bytes")}});
         entry.push_back({"event", KindText(event.kind)});
@@ -310,7 +362,8 @@ MapDecoder TrafficDecoderOf(absl::string_view map) {
       {"cc_fragments", DumpFragments}, {"cc_frontends", DumpFrontends},
       {"cc_services", DumpServices},   {"cc_maglev", DumpMaglev},
       {"cc_backends", DumpBackends},   {"cc_affinity", DumpAffinity},
-      {"cc_socks", DumpSocks},
+      {"cc_socks", DumpSocks},         {"cc_forwarded", DumpForwarded},
+      {"cc_drops", DumpDrops},
   };
   for (const auto& [name, decoder] : kDecoders) {
     if (map == name) return decoder;

@@ -171,7 +171,8 @@ TEST_F(FlowsTest, TellsOfConnectionsThatAreJudgedAgainIfAsked) {
   TestSocket web = Connect();
   ASSERT_TRUE(web.connected());
   TestSocket served = listener_.Accept();
-  LetIn();  // any change is judged anew
+  Isolate();
+  LetIn();  // and back: every change is judged anew
   const uint32_t generation = datapath_->generation();
   ASSERT_TRUE(web.Reaches(served, "after"));
   const auto again = Find("kind=verdict dport=5432");

@@ -155,9 +155,9 @@ TEST_F(InspectTest, AWorkingInstanceIsReadBesideItsWriter) {
   EXPECT_EQ(status.lag, 0u);
   EXPECT_TRUE(status.is_one_build);
   EXPECT_EQ(status.staged_endpoints, 0u);
-  EXPECT_EQ(status.services, 2u);
+  EXPECT_EQ(status.services, 3u);
   EXPECT_EQ(status.services_without_backends, 1u);
-  EXPECT_EQ(status.backends, 2u);
+  EXPECT_EQ(status.backends, 4u);
   ASSERT_EQ(status.endpoints.size(), 2u);
   std::set<std::string> interfaces;
   for (const EndpointStatus& endpoint : status.endpoints) {
