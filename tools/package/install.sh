@@ -38,7 +38,8 @@ install -m 644 "$BUILT"/tools/package/libciliumcore{,_testing}.a "$root/lib/"
 install -m 644 "$BUILT/tools/package/libciliumcore.so" "$root/lib/libciliumcore.so.$version"
 ln -sf "libciliumcore.so.$version" "$root/lib/libciliumcore.so.$major"
 ln -sf "libciliumcore.so.$major" "$root/lib/libciliumcore.so"
-(cd include && find ciliumcore -name '*.h') | while read -r header; do
+# What needs protobuf is for source builds.
+(cd include && find ciliumcore -name '*.h' ! -name flow_proto.h) | while read -r header; do
   install -D -m 644 "include/$header" "$root/include/$header"
 done
 for package in ciliumcore ciliumcore-static ciliumcore-testing; do
