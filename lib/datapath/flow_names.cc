@@ -12,7 +12,16 @@ namespace {
 constexpr size_t kTextsKept = 4096;
 constexpr size_t kPartiesKept = 65536;
 
-// "shop/app=web,tier=front": of the labels of Kubernetes, those of the pod.
+const Peer* FindIn(const CompiledPolicy& policy, uint32_t peer) {
+  const auto found = std::lower_bound(
+      policy.peers.begin(), policy.peers.end(), peer,
+      [](const PeerRef& ref, uint32_t number) { return ref->number < number; });
+  if (found == policy.peers.end() || (*found)->number != peer) return nullptr;
+  return found->get();
+}
+
+}  // namespace
+
 std::string ShortName(const Labels& labels) {
   std::string name = absl::StrCat(PodNamespaceOf(labels).name, "/");
   absl::string_view separator;
@@ -23,16 +32,6 @@ std::string ShortName(const Labels& labels) {
   }
   return name;
 }
-
-const Peer* FindIn(const CompiledPolicy& policy, uint32_t peer) {
-  const auto found = std::lower_bound(
-      policy.peers.begin(), policy.peers.end(), peer,
-      [](const PeerRef& ref, uint32_t number) { return ref->number < number; });
-  if (found == policy.peers.end() || (*found)->number != peer) return nullptr;
-  return found->get();
-}
-
-}  // namespace
 
 void FlowNames::Forget() {
   const std::lock_guard lock(mutex_);

@@ -23,6 +23,9 @@
 
 namespace ciliumcore::internal {
 
+// "shop/app=web,tier=front": of the labels of Kubernetes, those of the pod.
+std::string ShortName(const Labels& labels);
+
 // Thread-safe. Looks at the intent when it is first asked after a change.
 class FlowNames {
  public:

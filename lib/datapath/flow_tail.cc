@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/base/status.h"
 #include "lib/datapath/event_reader_internal.h"
+#include "lib/datapath/journal_directory_internal.h"
 #include "lib/datapath/pins_internal.h"
 
 namespace ciliumcore {
@@ -24,12 +25,17 @@ absl::StatusOr<FlowTail> FlowTail::Open(const std::string& name,
   absl::StatusOr<EventReader::LostCounters> lost =
       EventReader::LostCounters::OpenPinned(path("cc_events_lost"));
   if (!lost.ok()) return status(lost.status());
+  absl::StatusOr<internal::Journal::Lines> journal =
+      internal::Journal::Lines::OpenPinned(path("cc_journal"));
+  if (!journal.ok()) return status(journal.status());
   return FlowTail(
-      std::make_unique<EventReader>(*std::move(ring), *std::move(lost)));
+      std::make_unique<EventReader>(*std::move(ring), *std::move(lost)),
+      std::make_unique<internal::JournalDirectory>(*std::move(journal)));
 }
 
-FlowTail::FlowTail(std::unique_ptr<internal::EventReader> reader)
-    : reader_(std::move(reader)) {}
+FlowTail::FlowTail(std::unique_ptr<internal::EventReader> reader,
+                   std::unique_ptr<internal::JournalDirectory> directory)
+    : reader_(std::move(reader)), directory_(std::move(directory)) {}
 FlowTail::FlowTail(FlowTail&&) noexcept = default;
 FlowTail& FlowTail::operator=(FlowTail&&) noexcept = default;
 FlowTail::~FlowTail() = default;
@@ -40,6 +46,7 @@ size_t FlowTail::Consume(
   return reader_->Consume(timeout, visit);
 }
 uint64_t FlowTail::lost() const { return reader_->lost(); }
+const FlowDirectory& FlowTail::directory() const { return *directory_; }
 uint64_t FlowTail::undecodable() const { return reader_->undecodable(); }
 
 }  // namespace ciliumcore

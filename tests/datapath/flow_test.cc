@@ -246,15 +246,23 @@ TEST_F(FlowsTest, AnotherReaderFollowsAPinnedInstance) {
   ASSERT_TRUE(tail.ok()) << tail.status();
   Converse();
   bool has_begun = false, has_ended = false;
+  Flow begun;
   for (int round = 0; round < 20 && !has_ended; ++round) {
     tail->Consume(absl::Milliseconds(200), [&](const FlowEvent& event) {
       if (event.destination_port != kPort.port) return;
-      has_begun |= event.kind == FlowKind::kNew;
+      if (event.kind == FlowKind::kNew) {
+        has_begun = true;
+        ResolveFlow(event, tail->directory(), begun);
+      }
       has_ended |= event.kind == FlowKind::kEnd;
     });
   }
   EXPECT_TRUE(has_begun);
   EXPECT_TRUE(has_ended);
+  // By names that the writer noted for others.
+  EXPECT_EQ(begun.destination.name, "default/app=db");
+  EXPECT_EQ(begun.ingress.why,
+            "not isolated: no policy selects it for ingress");
   EXPECT_EQ(tail->lost(), 0u);
   EXPECT_EQ(tail->undecodable(), 0u);
   EXPECT_FALSE(datapath_->flows().Next(absl::ZeroDuration()).has_value());

@@ -7,6 +7,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -33,12 +34,35 @@ struct TailArguments {
 
 volatile std::sig_atomic_t interrupted = 0;
 
-absl::StatusOr<std::unique_ptr<FlowDirectory>> NamesOf(
-    const ManifestArguments& manifests) {
-  if (manifests.paths.empty()) return std::make_unique<ManifestNames>();
+// The instance's own names, and from manifests those of pods.
+class TailNames : public FlowDirectory {
+ public:
+  TailNames(const FlowDirectory* instance, ManifestNames manifests)
+      : instance_(instance), manifests_(std::move(manifests)) {}
+
+  std::shared_ptr<const Party> FindParty(
+      uint32_t peer, const IpAddress& address) const override {
+    auto known = manifests_.FindParty(peer, address);
+    return known->pod.empty() ? instance_->FindParty(peer, address) : known;
+  }
+  std::shared_ptr<const std::string> Explain(uint32_t rule_set) const override {
+    return instance_->Explain(rule_set);
+  }
+  std::shared_ptr<const std::string> FindService(
+      const IpAddress& address, PortProtocol port) const override {
+    return instance_->FindService(address, port);
+  }
+
+ private:
+  const FlowDirectory* const instance_;
+  const ManifestNames manifests_;
+};
+
+absl::StatusOr<ManifestNames> NamesOf(const ManifestArguments& manifests) {
+  if (manifests.paths.empty()) return ManifestNames();
   absl::StatusOr<CompiledCluster> cluster = LoadCluster(manifests);
   if (!cluster.ok()) return cluster.status();
-  return std::make_unique<ManifestNames>(*cluster);
+  return ManifestNames(*cluster);
 }
 
 // What the ring holds, and what comes while the command lasts.
@@ -48,11 +72,12 @@ int ReadTail(TailArguments& arguments, Visit visit) {
     arguments.flows.filters.push_back(absl::StrJoin(arguments.terms, " "));
   if (absl::Status read = arguments.flows.Read(); !read.ok())
     return BadInput(read);
-  const auto names = NamesOf(arguments.manifests);
-  if (!names.ok()) return BadInput(names.status());
+  absl::StatusOr<ManifestNames> manifests = NamesOf(arguments.manifests);
+  if (!manifests.ok()) return BadInput(manifests.status());
   absl::StatusOr<FlowTail> tail =
       FlowTail::Open(arguments.instance, arguments.bpffs);
   if (!tail.ok()) return BadInput(tail.status());
+  const TailNames names(&tail->directory(), *std::move(manifests));
   std::signal(SIGINT, [](int) { interrupted = 1; });
   const absl::Time end = arguments.follow
                              ? absl::InfiniteFuture()
@@ -63,7 +88,7 @@ int ReadTail(TailArguments& arguments, Visit visit) {
         std::min(absl::Milliseconds(200), end - absl::Now());
     tail->Consume(std::max(wait, absl::ZeroDuration()),
                   [&](const FlowEvent& event) {
-                    ResolveFlow(event, **names, flow);
+                    ResolveFlow(event, names, flow);
                     if (MatchesAny(arguments.flows.wanted, flow)) visit(flow);
                   });
   } while (absl::Now() < end && interrupted == 0);

@@ -15,16 +15,17 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "ciliumcore/flow/event.h"
+#include "ciliumcore/flow/flow.h"
 
 namespace ciliumcore {
 
 namespace internal {
 class EventReader;
+class JournalDirectory;
 }  // namespace internal
 
 // Move-only, thread-compatible. Events have one reader: what a tail reads, the
-// instance's own FlowReader and other tails do not. Numbers of peers and rule
-// sets mean what the writing process says; a tail gives them as they are.
+// instance's own FlowReader and other tails do not.
 class FlowTail {
  public:
   // NotFound if no such instance is pinned under `bpffs`; PermissionDenied
@@ -42,9 +43,15 @@ class FlowTail {
   uint64_t lost() const;
   uint64_t undecodable() const;
 
+  // What the numbers in the events mean, as the instance's writer noted it: for
+  // ResolveFlow. Lives as long as the tail. Names of pods are not in it.
+  const FlowDirectory& directory() const;
+
  private:
-  explicit FlowTail(std::unique_ptr<internal::EventReader> reader);
+  FlowTail(std::unique_ptr<internal::EventReader> reader,
+           std::unique_ptr<internal::JournalDirectory> directory);
   std::unique_ptr<internal::EventReader> reader_;
+  std::unique_ptr<internal::JournalDirectory> directory_;
 };
 
 }  // namespace ciliumcore
