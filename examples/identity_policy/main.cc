@@ -2,7 +2,8 @@
 
 // The smallest agent: two pods, one policy, and what the datapath says of them.
 //
-//   hello policies.yaml     needs the interfaces veth-web and veth-db, and root
+//   identity_policy policies.yaml     needs the interfaces veth-web and
+//   veth-db, and root
 
 #include <fstream>
 #include <iostream>
@@ -38,13 +39,13 @@ absl::Status Run(const std::string& policies) {
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    std::cerr << "usage: hello policies.yaml\n";
+    std::cerr << "usage: identity_policy policies.yaml\n";
     return 2;
   }
   std::ifstream file(argv[1]);
   const std::string text((std::istreambuf_iterator<char>(file)),
                          std::istreambuf_iterator<char>());
   const absl::Status done = Run(text);
-  if (!done.ok()) std::cerr << "hello: " << done.message() << "\n";
+  if (!done.ok()) std::cerr << "identity_policy: " << done.message() << "\n";
   return done.ok() ? 0 : 1;
 }
