@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Every event names what decided it, while policies change as fast as
-// they can, a thousand times a second at most. Each change replaces the policy of one pod by one of another name, so
-// that a rule of any other generation is a wrong answer.
+// Every event names what decided it, while policies change as fast as they can,
+// a thousand times a second at most. Each change replaces the policy of one pod
+// by one of another name, so that a rule of any other generation is a wrong
+// answer.
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
