@@ -82,6 +82,16 @@ absl::StatusOr<BpfObject> BpfObject::Load(bpf_object* object, const Pins* pins,
   return loaded;
 }
 
+std::set<uint32_t> BpfObject::PinnedProgramIds(const Pins& pins) const {
+  std::set<uint32_t> ids;
+  for (const auto& [name, fd] : programs_) {
+    const UniqueFd pinned = Pins::Get(pins.ProgramPath(name));
+    bpf_prog_info info = {};
+    if (InfoOf(pinned.get(), name.c_str(), &info).ok()) ids.insert(info.id);
+  }
+  return ids;
+}
+
 int BpfObject::program(absl::string_view name) const {
   const auto found = programs_.find(name);
   return found == programs_.end() ? -1 : found->second.get();

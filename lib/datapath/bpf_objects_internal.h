@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -34,6 +35,9 @@ class BpfObject {
   // been prepared by ReuseMaps. `object` may go afterwards.
   static absl::StatusOr<BpfObject> Load(bpf_object* object, const Pins* pins,
                                         Reuse reuse);
+
+  // Of the pinned programs that have the names of these.
+  std::set<uint32_t> PinnedProgramIds(const Pins& pins) const;
 
   // -1 if there is none.
   int program(absl::string_view name) const;

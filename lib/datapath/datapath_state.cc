@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/datapath/datapath_state_internal.h"
 
+#include <bpf/bpf.h>
+
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/random/random.h"
@@ -39,6 +42,9 @@ absl::Status ValidateOptions(const DatapathOptions& options) {
   }
   return absl::OkStatus();
 }
+
+// More than a process publishes before its state is pinned.
+constexpr uint32_t kEpochsOfTheDead = 1024;
 
 }  // namespace
 
@@ -118,10 +124,27 @@ absl::Status DatapathState::KeepJournal() {
 }
 
 absl::Status DatapathState::Adopt(Journal journal) {
-  build_ = journal.build();
+  pinned_build_ = journal.build();
   CC_ASSIGN_OR_RETURN(const RecoveredNames names, planner_.Recover(journal));
   CC_ASSIGN_OR_RETURN(found_, publisher_.Adopt(std::move(journal), names));
+  // Programs that are not of this state are of a process that died in its first
+  // commit. Its epochs, which began above ours, are in records of connections.
+  if (HasStrangeLinks()) publisher_.Skip(kEpochsOfTheDead);
   return absl::OkStatus();
+}
+
+bool DatapathState::HasStrangeLinks() const {
+  std::set<uint32_t> own = programs_->object().PinnedProgramIds(*pins_);
+  if (sock_programs_ != nullptr)
+    own.merge(sock_programs_->object().PinnedProgramIds(*pins_));
+  bool strange = false;
+  pins_->ForEachLink([&](int link) {
+    bpf_link_info info = {};
+    __u32 bytes = sizeof(info);
+    strange = strange || (bpf_obj_get_info_by_fd(link, &info, &bytes) == 0 &&
+                          !own.contains(info.prog_id));
+  });
+  return strange;
 }
 
 absl::Status DatapathState::Remove(const DatapathOptions& options) {
@@ -140,6 +163,7 @@ DatapathState::DatapathState(const DatapathOptions& options, NetNs netns,
                              Barrier barrier, uint32_t epoch, RingBuffer events,
                              Meter meter, LostCounters lost)
     : options_(options),
+      build_(BuildOf(options)),
       netns_(std::move(netns)),
       pins_(std::move(pins)),
       programs_(std::move(programs)),
@@ -251,26 +275,26 @@ absl::StatusOr<ChangePlan> DatapathState::Plan(const std::vector<Edit>& edits) {
 }
 
 // Where an earlier process left its programs they judged until now: ours take
-// over link by link, by maps that are complete. Then what is pinned is made to
-// tell the next process of them.
+// over link by link, by maps that are complete. What is pinned tells of them
+// before: if the next process went on with the old maps, their epochs would
+// come to those that our programs have written into the records of connections,
+// and it would believe our judgements.
 absl::Status DatapathState::TakeOver() {
+  if (pins_ != nullptr) CC_RETURN_IF_ERROR(PinState());
   for (const auto& [interface, attachment] : attachments_) {
     CC_RETURN_IF_ERROR(attachment->TakeOver());
   }
-  if (sock_programs_ != nullptr) {
-    CC_RETURN_IF_ERROR(sock_programs_->TakeOver());
-  } else if (pins_ != nullptr && build_ == 0) {
-    pins_->RemoveSockLinks();
-  }
-  return pins_ == nullptr ? absl::OkStatus() : PinState();
+  if (sock_programs_ != nullptr) return sock_programs_->TakeOver();
+  if (pins_ != nullptr && !sock_links_gone_) pins_->RemoveSockLinks();
+  sock_links_gone_ = true;
+  return absl::OkStatus();
 }
 
 absl::Status DatapathState::PinState() {
-  const uint64_t build = BuildOf(options_);
-  if (build_ == build) return absl::OkStatus();
+  if (pinned_build_ == build_) return absl::OkStatus();
   Journal& journal = *publisher_.journal();
-  if (build_ == 0) {
-    journal.SetBuild(build);
+  if (pinned_build_ == 0) {
+    journal.SetBuild(build_);
     CC_RETURN_IF_ERROR(pins_->ReplaceState([&](const std::string& state) {
       absl::Status done = programs_->object().Pin(state);
       if (done.ok() && sock_programs_ != nullptr)
@@ -284,9 +308,9 @@ absl::Status DatapathState::PinState() {
     CC_RETURN_IF_ERROR(programs_->object().ReplacePrograms(*pins_));
     if (sock_programs_ != nullptr)
       CC_RETURN_IF_ERROR(sock_programs_->object().ReplacePrograms(*pins_));
-    journal.SetBuild(build);
+    journal.SetBuild(build_);
   }
-  build_ = build;
+  pinned_build_ = build_;
   return absl::OkStatus();
 }
 

@@ -82,8 +82,11 @@ class DatapathState : public FlowDirectory, public Committer {
   void DetachFound(const Intent& next);
   absl::Status TakeOver();
   absl::Status PinState();
+  // Whether a pinned link has a program that is not of what was adopted.
+  bool HasStrangeLinks() const;
 
   const DatapathOptions options_;
+  const uint64_t build_;  // of our programs; see BuildOf
   const NetNs netns_;
   const std::unique_ptr<Pins> pins_;  // null with Lifetime::kProcess
   const std::unique_ptr<ProgramSet> programs_;
@@ -100,7 +103,8 @@ class DatapathState : public FlowDirectory, public Committer {
       attachments_;  // by interface
   // Endpoints of an earlier process, until the first commit says which stay.
   std::vector<EndpointWriter::Adopted> found_;
-  uint64_t build_ = 0;  // as the journal says it; 0: nothing is pinned
+  uint64_t pinned_build_ = 0;  // as the journal says it; 0: not ours, or none
+  bool sock_links_gone_ = false;
 
   EventReader events_;
   Meter meter_;

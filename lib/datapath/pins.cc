@@ -34,14 +34,21 @@ absl::Status MakeDirectory(const std::string& path) {
   return absl::ErrnoToStatus(errno, path);
 }
 
-void RemoveFiles(const std::string& directory, absl::string_view prefix = "") {
+// Calls `visit` with the path of each file whose name begins with `prefix`.
+template <typename Visit>
+void ForEachFile(const std::string& directory, absl::string_view prefix,
+                 Visit visit) {
   DIR* open_directory = opendir(directory.c_str());
   if (open_directory == nullptr) return;
   while (const dirent* entry = readdir(open_directory)) {
     if (entry->d_name[0] != '.' && absl::StartsWith(entry->d_name, prefix))
-      Pins::Remove(absl::StrCat(directory, "/", entry->d_name));
+      visit(absl::StrCat(directory, "/", entry->d_name));
   }
   closedir(open_directory);
+}
+
+void RemoveFiles(const std::string& directory, absl::string_view prefix = "") {
+  ForEachFile(directory, prefix, Pins::Remove);
   if (prefix.empty()) rmdir(directory.c_str());
 }
 
@@ -152,6 +159,13 @@ absl::Status Pins::Replace(int fd, const std::string& path) {
 }
 
 void Pins::Remove(const std::string& path) { unlink(path.c_str()); }
+
+void Pins::ForEachLink(absl::FunctionRef<void(int link)> visit) const {
+  ForEachFile(directory_ + "/links", "", [&](const std::string& path) {
+    const UniqueFd link = Get(path);
+    if (link.valid()) visit(link.get());
+  });
+}
 
 void Pins::RemoveSockLinks() { RemoveFiles(directory_ + "/links", kSock); }
 

@@ -79,6 +79,9 @@ class Pins {
   static absl::Status Replace(int fd, const std::string& path);
   static void Remove(const std::string& path);
 
+  // Calls `visit` with each pinned link, which stays ours.
+  void ForEachLink(absl::FunctionRef<void(int link)> visit) const;
+
   // Removes the pins of an interface's links.
   void RemoveLinks(const std::string& interface) const {
     for (const char* program : {"from", "to"})

@@ -45,6 +45,12 @@ absl::StatusOr<std::vector<EndpointWriter::Adopted>> Publisher::Adopt(
   return endpoints;
 }
 
+void Publisher::Skip(uint32_t epochs) {
+  epoch_ += epochs;
+  StoreRelease(&maps_.state[0].epoch, epoch_);
+  grace_.Published(epoch_);
+}
+
 absl::Status Publisher::AdoptHops() {
   for (const auto& [address, value] : places_.current().addresses()) {
     if ((value.where & CC_REMOTE) == 0) continue;

@@ -44,6 +44,9 @@ class Publisher {
     return services_.has_value() ? &services_->maps() : nullptr;
   }
 
+  // Passes over epochs, before anything is published.
+  void Skip(uint32_t epochs);
+
   // Keeps `journal`, which is empty, from now on.
   void KeepJournal(Journal journal) { journal_ = std::move(journal); }
 

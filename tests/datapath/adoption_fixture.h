@@ -75,14 +75,15 @@ class AdoptionTest : public ::testing::Test {
     return {{"api", "10.0.1.3"}, {"db", "10.0.1.2"}, {"web", "10.0.1.1"}};
   }
 
-  DatapathOptions Options() {
+  // `addresses`: another number is another room, hence other maps.
+  DatapathOptions Options(uint32_t addresses = 1024) {
     DatapathOptions options;
     options.name = "test";
     options.lifetime = Lifetime::kPinned;
     options.bpffs = bpffs_->root();
     options.cgroup = cgroup_->path();
     options.capacity = {.connections = 4096,
-                        .addresses = 1024,
+                        .addresses = addresses,
                         .prefixes = 1024,
                         .services = 64,
                         .backends = 256,
@@ -143,8 +144,8 @@ class AdoptionTest : public ::testing::Test {
     return change.Commit();
   }
 
-  absl::Status OpenAndCommit(const Wanted& wanted) {
-    absl::StatusOr<Datapath> datapath = Datapath::Open(Options());
+  absl::Status OpenAndCommit(const Wanted& wanted, uint32_t addresses = 1024) {
+    absl::StatusOr<Datapath> datapath = Datapath::Open(Options(addresses));
     if (!datapath.ok()) return datapath.status();
     return Commit(*datapath, wanted);
   }
@@ -155,15 +156,20 @@ class AdoptionTest : public ::testing::Test {
         .connected();
   }
 
+  // Room for the next.
+  void EmptyListeners() {
+    for (TestSocket& listener : listeners_) {
+      while (listener.Accept(0).connected()) {
+      }
+    }
+  }
+
   // Which of the two states decides, by all that differs between them; nothing
   // if it is a mix.
   std::optional<Wanted> InForce() {
     const bool web = Connects("web", "10.0.1.2");
     const bool api = Connects("api", "10.0.1.2");
-    for (TestSocket& listener : listeners_) {
-      while (listener.Accept(0).connected()) {
-      }  // room for the next
-    }
+    EmptyListeners();
     // Nobody may reach web on that port, everybody may reach api.
     const bool service = Connects("db", "10.96.0.1");
     if (web && !api && !service) return Wanted{.second = false};

@@ -42,5 +42,61 @@ TEST_F(AdoptionTest, AProcessKilledAtAnySystemCallLeavesOldOrNew) {
   EXPECT_GT(kills, 20);
 }
 
+// With other rooms the maps are made anew, and links go over one by one: in
+// between each packet is judged by the one or the other, and the next process
+// puts an end to it. What the dead one let in is not believed.
+TEST_F(AdoptionTest, AProcessKilledWhileItTakesOverLeavesNothingToBelieve) {
+  constexpr uint32_t kRooms[] = {1024, 2048};
+  ASSERT_EQ(OpenAndCommit({}, kRooms[0]), absl::OkStatus());
+  int kills = 0, let_in = 0;
+  for (int at = 1;; ++at) {
+    int calls = 0;
+    const auto end = RunTraced(
+        [&] {
+          absl::StatusOr<Datapath> datapath =
+              Datapath::Open(Options(kRooms[1]));
+          if (!datapath.ok()) return 2;
+          MarkTraced();
+          return Commit(*datapath, {.second = true}).ok() ? 0 : 3;
+        },
+        [&](const SystemCall&) { return ++calls < at; });
+    if (!end.killed) {
+      ASSERT_EQ(end.exit_code, 0) << at;
+      EXPECT_TRUE(InForce()->second);
+      break;
+    }
+    ++kills;
+    EmptyListeners();
+    TestSocket api = TestSocket::Connect(node_->netns("api"), Ip("10.0.1.3"),
+                                         Ip("10.0.1.2"), kPort, 60);
+    TestSocket served = listeners_[1].Accept(0);
+    ASSERT_EQ(OpenAndCommit({}, kRooms[0]), absl::OkStatus()) << at;
+    if (served.connected()) {
+      EXPECT_FALSE(api.Reaches(served, "late", 60)) << at;
+      // The epochs of the living come to those of the dead.
+      if (let_in++ % 16 == 0) {
+        auto datapath = Datapath::Open(Options(kRooms[0]));
+        ASSERT_TRUE(datapath.ok()) << datapath.status();
+        ASSERT_EQ(Commit(*datapath, {}), absl::OkStatus());
+        for (int change = 0; change < 4; ++change) {
+          RemoteOptions far;
+          far.addresses = {Ip(absl::StrCat("10.9.1.", change))};
+          far.identity = known_.at("far");
+          ASSERT_EQ(datapath->Begin().UpsertRemote(far).Commit(),
+                    absl::OkStatus());
+          EXPECT_FALSE(api.Reaches(served, "later", 60)) << at << change;
+        }
+      }
+    }
+    const auto in_force = InForce();
+    ASSERT_TRUE(in_force.has_value()) << "killed at call " << at;
+    ASSERT_FALSE(in_force->second) << at;
+  }
+  RecordProperty("kills", kills);
+  RecordProperty("let_in", let_in);
+  EXPECT_GT(kills, 20);
+  EXPECT_GT(let_in, 0) << "no death came between";
+}
+
 }  // namespace
 }  // namespace ciliumcore
