@@ -147,6 +147,7 @@ absl::Status Journal::Append(uint32_t epoch,
                              absl::Span<const JournalRecord> records,
                              absl::FunctionRef<bool(const Key& key)> is_used) {
   before_.clear();
+  dropped_.clear();
   head_before_ = head_;
   if (records.empty()) return absl::OkStatus();
   uint64_t wanted = 0;
@@ -167,6 +168,7 @@ absl::Status Journal::Append(uint32_t epoch,
     }
     for (auto it = records_.begin(); it != records_.end();) {
       if (!is_used(it->first)) {
+        dropped_.push_back(it->first);
         before_.emplace_back(it->first, std::move(it->second));
         it = records_.erase(it);
         continue;

@@ -63,6 +63,8 @@ class Journal {
 
   // Takes the last Append back.
   void Undo();
+  // What the last Append forgot.
+  const std::vector<Key>& dropped() const { return dropped_; }
 
   // One record as it lies in a journal.
   struct Entry {
@@ -83,6 +85,7 @@ class Journal {
     StoreRelease(&HeaderWord(CC_JOURNAL_WORD_BUILD), __u64{build});
   }
   int fd() const { return lines_.fd(); }
+  const Lines& lines() const { return lines_; }
 
  private:
   explicit Journal(Lines lines) : lines_(std::move(lines)) {}
@@ -109,6 +112,7 @@ class Journal {
   // The state before the last Append.
   uint64_t head_before_ = 0;
   std::vector<std::pair<Key, std::optional<std::string>>> before_;
+  std::vector<Key> dropped_;
 };
 
 }  // namespace ciliumcore::internal

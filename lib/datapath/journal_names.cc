@@ -91,27 +91,29 @@ void JournalNames::Stage(const DesiredNames& desired, Staging& staging) {
   });
 }
 
-bool JournalNames::Retain(const Journal::Key& key) {
+bool JournalNames::IsUsed(const Journal::Key& key) const {
   const uint32_t number = DecodeKey(key.second).value_or(0);
   const auto is_used = [&](auto refs, auto number_of) {
     return Contains(in_force_.*refs, number, number_of) ||
            Contains(next_.*refs, number, number_of);
   };
   if (key.first == JournalKind::kPeer) {
-    if (is_used(&DesiredNames::peers,
-                [](const PeerRef& peer) { return peer->number; }))
-      return true;
-    peers_.erase(number);
-    return false;
+    return is_used(&DesiredNames::peers,
+                   [](const PeerRef& peer) { return peer->number; });
   }
   if (key.first == JournalKind::kRuleSet) {
-    if (is_used(&DesiredNames::rule_sets,
-                [](const RuleSetRef& set) { return set->id; }))
-      return true;
-    rule_sets_.erase(number);
-    return false;
+    return is_used(&DesiredNames::rule_sets,
+                   [](const RuleSetRef& set) { return set->id; });
   }
   return true;
+}
+
+void JournalNames::Forget(absl::Span<const Journal::Key> keys) {
+  for (const auto& [kind, key] : keys) {
+    const uint32_t number = DecodeKey(key).value_or(0);
+    if (kind == JournalKind::kPeer) peers_.erase(number);
+    if (kind == JournalKind::kRuleSet) rule_sets_.erase(number);
+  }
 }
 
 absl::StatusOr<RecoveredNames> RecoverNames(const Journal& journal,

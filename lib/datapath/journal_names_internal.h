@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "ciliumcore/identity/allocator.h"
 #include "ciliumcore/policy/peer.h"
 #include "ciliumcore/policy/rule_set.h"
@@ -49,8 +50,10 @@ class JournalNames {
   void Stage(const DesiredNames& desired, Staging& staging);
 
   // For Journal::Append: whether a record is of use. Of peers and rule sets
-  // only those that are in force or about to be; others are forgotten.
-  bool Retain(const Journal::Key& key);
+  // only those that are in force or about to be.
+  bool IsUsed(const Journal::Key& key) const;
+  // The journal has forgotten them: their numbers may mean something else.
+  void Forget(absl::Span<const Journal::Key> keys);
 
  private:
   template <typename Ref>

@@ -77,8 +77,9 @@ absl::StatusOr<uint32_t> Publisher::Publish(
   if (prepared.ok() && journal_.has_value()) {
     prepared = journal_->Append(
         next, staging.records(),
-        [this](const auto& key) { return names_.Retain(key); });
+        [this](const auto& key) { return names_.IsUsed(key); });
     staging.OnFailure([this] { journal_->Undo(); });
+    staging.OnPublished([this] { names_.Forget(journal_->dropped()); });
   }
   if (prepared.ok()) prepared = attach();
   if (!prepared.ok()) {
