@@ -84,7 +84,7 @@ absl::StatusOr<std::shared_ptr<DatapathState>> DatapathState::Open(
                           return sock_programs->object().MapFd(name);
                         }));
   }
-  CC_ASSIGN_OR_RETURN(AddressWatch watch, AddressWatch::Open(netns));
+  CC_ASSIGN_OR_RETURN(LinkWatch watch, LinkWatch::Open(netns));
   CC_ASSIGN_OR_RETURN(Barrier barrier, KernelBarrier());
   CC_ASSIGN_OR_RETURN(UniqueFd events_fd, map_fd("cc_events"));
   CC_ASSIGN_OR_RETURN(RingBuffer events,
@@ -159,7 +159,7 @@ DatapathState::DatapathState(const DatapathOptions& options, NetNs netns,
                              std::unique_ptr<Pins> pins,
                              std::unique_ptr<ProgramSet> programs,
                              std::unique_ptr<SockPrograms> sock_programs,
-                             AddressWatch watch, PublishedMaps maps,
+                             LinkWatch watch, PublishedMaps maps,
                              Barrier barrier, uint32_t epoch, RingBuffer events,
                              Meter meter, LostCounters lost)
     : options_(options),
@@ -176,8 +176,8 @@ DatapathState::DatapathState(const DatapathOptions& options, NetNs netns,
 absl::StatusOr<std::shared_ptr<const Surroundings>> DatapathState::Resolve(
     const Intent& intent) {
   const Intent& in_force = planner_.intent();
-  addresses_changed_ = watch_.HasChanged() || addresses_changed_;
-  if (!addresses_changed_ && intent.touched.empty() &&
+  links_changed_ = watch_.HasChanged() || links_changed_;
+  if (!links_changed_ && intent.touched.empty() &&
       intent.endpoints.IsSameAs(in_force.endpoints) &&
       intent.remotes.IsSameAs(in_force.remotes)) {
     return surroundings_;
@@ -247,6 +247,10 @@ absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
   CC_ASSIGN_OR_RETURN(const auto surroundings, Resolve(next));
   CC_ASSIGN_OR_RETURN(Planner::Plan plan,
                       planner_.Compiled(std::move(next), *surroundings));
+  if (publisher_.journal() != nullptr)
+    plan.desired.names = NamesOf(plan.intent, plan.compiled);
+  const bool same_endpoints =
+      plan.intent.endpoints.IsSameAs(planner_.intent().endpoints);
   std::map<std::string, std::unique_ptr<Attachment>> attached;
   CC_ASSIGN_OR_RETURN(const uint32_t generation,
                       publisher_.Publish(plan.desired, [&] {
@@ -257,10 +261,11 @@ absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
   DetachFound(plan.intent);
   const absl::Status taken_over = TakeOver();
   surroundings_ = surroundings;
-  addresses_changed_ = false;
+  links_changed_ = false;
   planner_.Published(std::move(plan));
   // A change is in force, whether or not its counters could be read.
-  meter_.Note(publisher_.endpoints().Slots()).IgnoreError();
+  if (!same_endpoints)
+    meter_.Note(publisher_.endpoints().Slots()).IgnoreError();
   if (!taken_over.ok()) return taken_over;
   return generation;
 }

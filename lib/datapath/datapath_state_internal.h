@@ -63,7 +63,7 @@ class DatapathState : public FlowDirectory, public Committer {
   DatapathState(const DatapathOptions& options, NetNs netns,
                 std::unique_ptr<Pins> pins,
                 std::unique_ptr<ProgramSet> programs,
-                std::unique_ptr<SockPrograms> sock_programs, AddressWatch watch,
+                std::unique_ptr<SockPrograms> sock_programs, LinkWatch watch,
                 PublishedMaps maps, Barrier barrier, uint32_t epoch,
                 RingBuffer events, Meter meter, LostCounters lost);
 
@@ -93,12 +93,12 @@ class DatapathState : public FlowDirectory, public Committer {
   const std::unique_ptr<SockPrograms> sock_programs_;  // null without services
 
   mutable std::mutex mutex_;
-  AddressWatch watch_;
+  LinkWatch watch_;
   Publisher publisher_;
   Planner planner_;
   std::shared_ptr<const Surroundings> surroundings_ =
       std::make_shared<const Surroundings>();  // of what is in force
-  bool addresses_changed_ = true;              // of the node, since then
+  bool links_changed_ = true;                  // of the node, since then
   std::map<std::string, std::unique_ptr<Attachment>>
       attachments_;  // by interface
   // Endpoints of an earlier process, until the first commit says which stay.

@@ -78,7 +78,7 @@ struct DesiredState {
   std::vector<CompiledTable> tables;
   std::vector<DesiredAddress> addresses;
   std::vector<DesiredPrefix> prefixes;
-  DesiredNames names;
+  DesiredNames names;  // only where a journal is kept
   std::shared_ptr<const ServiceTable> services =
       std::make_shared<const ServiceTable>();
 };

@@ -102,18 +102,23 @@ PolicyInput PolicyInputOf(const Intent& intent,
   return input;
 }
 
+DesiredNames NamesOf(const Intent& intent, const CompiledPolicy& compiled) {
+  DesiredNames names = {.peers = compiled.peers,
+                        .rule_sets = compiled.rule_sets,
+                        .identities = {}};
+  for (const auto& [interface, endpoint] : *intent.endpoints)
+    names.identities.push_back(endpoint.identity);
+  for (const auto& [first, remote] : *intent.remotes)
+    names.identities.push_back(remote.identity);
+  return names;
+}
+
 DesiredState DesiredStateOf(const Intent& intent,
                             const Surroundings& surroundings,
                             const CompiledPolicy& compiled) {
   DesiredState desired;
   desired.services = intent.services.get();
   desired.tables = compiled.tables;
-  desired.names.peers = compiled.peers;
-  desired.names.rule_sets = compiled.rule_sets;
-  for (const auto& [interface, endpoint] : *intent.endpoints)
-    desired.names.identities.push_back(endpoint.identity);
-  for (const auto& [first, remote] : *intent.remotes)
-    desired.names.identities.push_back(remote.identity);
   uint32_t index = 0;
   for (const auto& [interface, endpoint] : *intent.endpoints) {
     const ResolvedLink& link = surroundings.links.at(interface);

@@ -83,6 +83,9 @@ DesiredState DesiredStateOf(const Intent& intent,
                             const Surroundings& surroundings,
                             const CompiledPolicy& compiled);
 
+// What its numbers mean, for whoever keeps a journal.
+DesiredNames NamesOf(const Intent& intent, const CompiledPolicy& compiled);
+
 }  // namespace ciliumcore::internal
 
 #endif  // CILIUMCORE_LIB_DATAPATH_INTENT_INTERNAL_H_

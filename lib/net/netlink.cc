@@ -79,24 +79,24 @@ absl::StatusOr<Netlink> Netlink::Open() {
   return Netlink(std::move(fd));
 }
 
-absl::StatusOr<AddressWatch> AddressWatch::Open(const NetNs& netns) {
+absl::StatusOr<LinkWatch> LinkWatch::Open(const NetNs& netns) {
   absl::StatusOr<UniqueFd> fd;
   CC_RETURN_IF_ERROR(netns.Run([&fd]() -> absl::Status {
     fd = OpenSocket();
     if (!fd.ok()) return fd.status();
     sockaddr_nl groups = {};
     groups.nl_family = AF_NETLINK;
-    groups.nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+    groups.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
     if (bind(fd->get(), reinterpret_cast<const sockaddr*>(&groups),
              sizeof(groups)) != 0) {
       return absl::ErrnoToStatus(errno, "rtnetlink notifications");
     }
     return absl::OkStatus();
   }));
-  return AddressWatch(*std::move(fd));
+  return LinkWatch(*std::move(fd));
 }
 
-bool AddressWatch::HasChanged() {
+bool LinkWatch::HasChanged() {
   bool changed = false;
   char notification[4096];
   for (;;) {

@@ -134,18 +134,18 @@ class Netlink {
   uint32_t sequence_ = 0;
 };
 
-// Tells when the addresses of a namespace may have changed. Move-only,
-// thread-compatible.
-class AddressWatch {
+// Tells when links of a namespace, or their addresses, may have changed.
+// Move-only, thread-compatible.
+class LinkWatch {
  public:
-  static absl::StatusOr<AddressWatch> Open(const NetNs& netns);
+  static absl::StatusOr<LinkWatch> Open(const NetNs& netns);
 
-  // Whether any was added or removed since the last call, or since Open. One
-  // system call for each change.
+  // Whether any was added, altered or removed since the last call, or since
+  // Open. One system call for each change.
   bool HasChanged();
 
  private:
-  explicit AddressWatch(UniqueFd fd) : fd_(std::move(fd)) {}
+  explicit LinkWatch(UniqueFd fd) : fd_(std::move(fd)) {}
   UniqueFd fd_;
 };
 
