@@ -52,8 +52,7 @@ std::pair<std::string, std::string> TextsOf(const Journal::Entry& entry) {
   return {absl::StrCat("kind ", static_cast<int>(entry.kind)), "unknown"};
 }
 
-absl::Status DumpJournal(InstanceView& view, const MapReader&,
-                         EntrySink sink) {
+absl::Status DumpJournal(InstanceView& view, const MapReader&, EntrySink sink) {
   return Journal::ForEach(view.journal, [&](const Journal::Entry& entry) {
     auto [key, value] = TextsOf(entry);
     return sink({{"key", std::move(key)},

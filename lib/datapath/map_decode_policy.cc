@@ -21,17 +21,6 @@
 namespace ciliumcore::internal {
 namespace {
 
-using Texts = std::vector<std::string>;
-
-uint64_t Number(uint64_t value) { return value; }
-
-template <typename T>
-T Read(const std::byte* bytes) {
-  T value;
-  std::memcpy(&value, bytes, sizeof(value));
-  return value;
-}
-
 std::string MacText(const __u8 (&mac)[6]) {
   MacAddress address;
   std::copy(std::begin(mac), std::end(mac), address.begin());

@@ -18,17 +18,6 @@
 namespace ciliumcore::internal {
 namespace {
 
-using Texts = std::vector<std::string>;
-
-uint64_t Number(uint64_t value) { return value; }
-
-template <typename T>
-T Read(const std::byte* bytes) {
-  T value;
-  std::memcpy(&value, bytes, sizeof(value));
-  return value;
-}
-
 // "SYN+ACK"; "" for none.
 std::string TcpText(uint64_t bits) {
   std::string text;

@@ -5,8 +5,11 @@
 #ifndef CILIUMCORE_LIB_DATAPATH_MAP_DECODERS_INTERNAL_H_
 #define CILIUMCORE_LIB_DATAPATH_MAP_DECODERS_INTERNAL_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -31,6 +34,17 @@ MapDecoder DecoderOf(absl::string_view map);
 MapDecoder PolicyDecoderOf(absl::string_view map);
 MapDecoder TrafficDecoderOf(absl::string_view map);
 MapDecoder JournalDecoderOf(absl::string_view map);
+
+// What decoders share: fields that are numbers or several texts, and structs
+// that may lie anywhere.
+using Texts = std::vector<std::string>;
+inline uint64_t Number(uint64_t value) { return value; }
+template <typename T>
+T Read(const std::byte* bytes) {
+  T value;
+  std::memcpy(&value, bytes, sizeof(value));
+  return value;
+}
 
 // The words that decoders share.
 std::string AddressText(const cc_addr& address);           // "" if all zero
