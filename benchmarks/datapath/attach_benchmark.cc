@@ -16,8 +16,8 @@
 #include "absl/strings/str_cat.h"
 #include "benchmarks/datapath/harness.h"
 #include "ciliumcore/datapath/datapath.h"
-#include "ciliumcore/net/cgroup.h"
 #include "ciliumcore/identity/allocator.h"
+#include "ciliumcore/net/cgroup.h"
 #include "tests/support/private_bpffs.h"
 
 namespace ciliumcore::bench {
@@ -106,7 +106,8 @@ void BM_Attach(benchmark::State& state) {
   for (auto _ : state) state.SetIterationTime(times[kAdded / 2] * 1e-3);
   state.counters["p99_ms"] = times[kAdded * 99 / 100];
 }
-// The median of commits that change one rule, of one of the thousand's policies.
+// The median of commits that change one rule, of one of the thousand's
+// policies.
 void BM_Rule(benchmark::State& state) {
   MakeInterfaces();
   IdentityAllocator identities;
