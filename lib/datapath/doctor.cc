@@ -196,7 +196,8 @@ void LookAtOthers(const DoctorOptions& options, Findings& findings) {
            absl::StrCat("cilium-agent runs as process ", pid,
                         ": it attaches to the interfaces of pods and to the "
                         "root cgroup"),
-           absl::StrCat("kill ", pid)});
+           "take the node out of Cilium first, or give the datapath interfaces "
+           "and a cgroup that Cilium has not"});
     } else if (name == "kube-proxy") {
       findings.push_back(
           {Severity::kNote, "kube-proxy",

@@ -140,7 +140,9 @@ TEST_F(DoctorTest, CpusWithoutTicksAreNoted) {
 TEST_F(DoctorTest, OthersWhoHandlePodsPacketsAreNamed) {
   Write("proc/4711/comm", "cilium-agent\n");
   Write("proc/12/comm", "bash\n");
-  ExpectOnly(Severity::kWarning, "cilium", "kill 4711");
+  ExpectOnly(Severity::kWarning, "cilium",
+             "take the node out of Cilium first, or give the datapath "
+             "interfaces and a cgroup that Cilium has not");
 }
 
 TEST_F(DoctorTest, AnEmptyTreeIsFullOfFindingsAndNoCrash) {

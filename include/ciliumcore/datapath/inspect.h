@@ -138,7 +138,7 @@ absl::StatusOr<std::vector<std::string>> ListInstances(
 // `bpffs` is no bpf file system, or a map is laid out otherwise than this build
 // has it. PermissionDenied: without CAP_BPF and CAP_NET_ADMIN, or CAP_SYS_ADMIN
 // where programs are looked up by number. Thread-safe. Cost: reads the hashes
-// and what the arrays have in use; about 50 ms with the default capacities.
+// and what the arrays have in use.
 absl::StatusOr<InstanceStatus> InspectInstance(const InspectOptions& options);
 
 }  // namespace ciliumcore
