@@ -8,6 +8,7 @@
 #include "bpf/lib/deliver.h"
 #include "bpf/lib/endpoint.h"
 #include "bpf/lib/packet.h"
+#include "bpf/lib/place.h"
 
 struct cc_arp {
 	__be16 hardware, protocol;
@@ -124,6 +125,11 @@ CC_INLINE bool cc_is_link_local(const struct cc_addr *addr)
 	return (addr->w[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
 }
 
+CC_INLINE bool cc_is_link_multicast(const struct cc_addr *addr)
+{
+	return (addr->w[0] & bpf_htonl(0xff0f0000)) == bpf_htonl(0xff020000);
+}
+
 /* ICMPv6 that never leaves a link: neighbour and router discovery, multicast
  * listeners (RFC 4861, RFC 2710, RFC 3810). */
 CC_INLINE bool cc_is_link_control(const struct cc_packet *p)
@@ -146,16 +152,22 @@ CC_INLINE struct cc_exit cc_link_control(cc_ctx *ctx, const struct cc_packet *p,
 	if (p->ttl != 255 || p->l4 != ETH_HLEN + sizeof(struct ipv6hdr) ||
 	    !ctx_load(ctx, p->l4 + 8, &target, sizeof(target)))
 		return cc_exit_drop(CC_REASON_INVALID_PACKET);
-	const bool own = cc_addr_equal(&target, &me->v6) || cc_is_link_local(&target);
+	const bool is_own = (me->v6.w[2] | me->v6.w[3]) && cc_addr_equal(&target, &me->v6);
 
-	if (p->icmp_type == CC_ND_ADVERT)
-		return own ? (struct cc_exit){ .action = CC_PASS } :
-			     cc_exit_drop(CC_REASON_FORBIDDEN_ICMPV6);
-	if (!(p->src.w[0] | p->src.w[1] | p->src.w[2] | p->src.w[3]) ||
-	    cc_addr_equal(&target, &me->v6))
+	if (p->icmp_type == CC_ND_SOLICIT &&
+	    (is_own || !(p->src.w[0] | p->src.w[1] | p->src.w[2] | p->src.w[3])))
 		return cc_exit_drop(CC_REASON_LINK_SCOPE); /* a probe for its own address */
 	if (!cc_is_link_local(&p->src) && !cc_owns_source(me, p))
 		return cc_exit_drop(CC_REASON_INVALID_SOURCE_IP);
+	if (p->icmp_type == CC_ND_ADVERT) {
+		if (!is_own && !cc_is_link_local(&target))
+			return cc_exit_drop(CC_REASON_FORBIDDEN_ICMPV6);
+		/* the node's stack would route it to others, past the policy */
+		if (!cc_is_link_local(&p->dst) && !cc_is_link_multicast(&p->dst) &&
+		    cc_place_of(&p->dst, cc_epoch()).peer != CC_IDENTITY_HOST)
+			return cc_exit_drop(CC_REASON_LINK_SCOPE);
+		return (struct cc_exit){ .action = CC_PASS };
+	}
 	return cc_answer_solicit(ctx, p, &target, me);
 }
 

@@ -524,17 +524,51 @@ TEST_P(EndpointTest, DropsTruncatedOrWrappedSolicitations) {
 }
 
 TEST_P(EndpointTest, MayAdvertiseItsOwnAddressesOnly) {
-  const auto advert = [&](const IpAddress& target) {
+  const auto advert = [&](const IpAddress& source, const IpAddress& target) {
     return PacketBuilder()
         .Ethernet(web_.mac, web_.host_mac)
-        .Ip(web_.v6, Ip("fd00::1"), {.ttl = 255})
+        .Ip(source, Ip("fe80::1"), {.ttl = 255})
         .Neighbor(kIcmpv6NeighborAdvert, target, web_.mac, 0x60000000)
         .Build();
   };
-  ExpectPassed(Send(web_, advert(web_.v6)), advert(web_.v6));
-  ExpectPassed(Send(web_, advert(Ip("fe80::10"))), advert(Ip("fe80::10")));
-  ExpectDropped(Send(web_, advert(db_.v6)), advert(db_.v6),
-                CC_REASON_FORBIDDEN_ICMPV6);
+  for (const IpAddress& source : {web_.v6, Ip("fe80::10")}) {
+    for (const IpAddress& target : {web_.v6, Ip("fe80::10")}) {
+      const std::string own = advert(source, target);
+      ExpectPassed(Send(web_, own), own);
+    }
+    const std::string foreign = advert(source, db_.v6);
+    ExpectDropped(Send(web_, foreign), foreign, CC_REASON_FORBIDDEN_ICMPV6);
+  }
+  for (const IpAddress& source : {db_.v6, IpAddress()}) {
+    const std::string spoofed = advert(source, web_.v6);
+    ExpectDropped(Send(web_, spoofed), spoofed, CC_REASON_INVALID_SOURCE_IP);
+  }
+  // One that has no IPv6 address has not the unspecified one either.
+  state_->Endpoint(web_.slot, {.ifindex = web_.ifindex,
+                               .v4 = web_.v4,
+                               .mac = web_.mac,
+                               .host_mac = web_.host_mac});
+  const std::string none = advert(Ip("fe80::10"), IpAddress());
+  ExpectDropped(Send(web_, none), none, CC_REASON_FORBIDDEN_ICMPV6);
+}
+
+TEST_P(EndpointTest, AdvertisesToTheNodeOnly) {
+  const IpAddress node = Ip("fd00::1");
+  const auto advert = [&](const IpAddress& to) {
+    return PacketBuilder()
+        .Ethernet(web_.mac, web_.host_mac)
+        .Ip(web_.v6, to, {.ttl = 255})
+        .Neighbor(kIcmpv6NeighborAdvert, web_.v6, web_.mac, 0x60000000)
+        .Build();
+  };
+  // The node's stack would route these.
+  AllowEverything();
+  for (const IpAddress& to : {db_.v6, far_.v6, world_.v6, node, Ip("ff05::1")})
+    ExpectDropped(Send(web_, advert(to)), advert(to), CC_REASON_LINK_SCOPE);
+  state_->Place(60, CC_IDENTITY_HOST, CC_REMOTE);
+  state_->Address(node, 60);
+  for (const IpAddress& to : {node, Ip("ff02::1"), Ip("fe80::1")})
+    ExpectPassed(Send(web_, advert(to)), advert(to));
 }
 
 TEST_P(EndpointTest, MaySendNoRouterMessages) {

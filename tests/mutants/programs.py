@@ -165,8 +165,12 @@ PROGRAMS = [
     # Neighbours
     ("bpf/lib/neighbor.h", "if (sender && sender != me->v4.w[3])", "if (0)",
      "an endpoint could answer ARP in another's name"),
-    ("bpf/lib/neighbor.h", "return own ? (struct cc_exit)", "return 1 ? (struct cc_exit)",
+    ("bpf/lib/neighbor.h", "if (!is_own && !cc_is_link_local(&target))", "if (0)",
      "an endpoint could advertise another's address"),
+    ("bpf/lib/neighbor.h", "if (!cc_is_link_local(&p->dst) &&", "if (0 &&",
+     "an endpoint could send advertisements to whom it may not talk"),
+    ("bpf/lib/neighbor.h", "p->dst, cc_epoch()).peer != CC_IDENTITY_HOST", "p->dst, cc_epoch()).peer == 0",
+     "the node's stack would route advertisements past the policy"),
     ("bpf/lib/neighbor.h", "if (p->ttl != 255 ||", "if (",
      "a neighbour message from behind a router would count"),
     ("bpf/lib/neighbor.h", "if (!cc_is_link_local(&p->src) && !cc_owns_source(me, p))", "if (0)",
