@@ -167,13 +167,14 @@ absl::Status KeptPlaces::EndProcesses() const {
   if (const int pid = ServingProcess(&revision); pid != 0) kill(pid, SIGKILL);
   absl::StatusOr<Cgroup> group = Cgroup::Keep(cgroup());
   if (!group.ok()) return absl::OkStatus();
-  const absl::Time end = absl::Now() + kPatience;
-  while (absl::Now() < end) {
+  for (const absl::Time end = absl::Now() + kPatience; absl::Now() < end;) {
     absl::StatusOr<std::vector<int>> processes = group->Processes();
     if (!processes.ok()) return processes.status();
     std::erase(*processes, getpid());
-    if (processes->empty()) break;
     for (const int pid : *processes) kill(pid, SIGKILL);
+    // A process that ends is no longer listed, and still in the cgroup.
+    absl::Status removed = group->Remove();
+    if (!absl::IsFailedPrecondition(removed)) return removed;
     absl::SleepFor(kLook);
   }
   return group->Remove();
