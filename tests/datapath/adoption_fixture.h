@@ -25,21 +25,9 @@
 #include "ciliumcore/datapath/datapath.h"
 #include "ciliumcore/identity/allocator.h"
 #include "ciliumcore/maps/mapped_array.h"
-#include "ciliumcore/net/cgroup.h"
-#include "tests/support/private_bpffs.h"
-#include "tests/support/require_bpf.h"
-#include "tests/support/test_node.h"
+#include "tests/datapath/pinned_fixture.h"
 
 namespace ciliumcore {
-
-using testing::PrivateBpffs;
-using testing::TestNode;
-using testing::TestSocket;
-
-inline IpAddress Ip(const std::string& text) { return *IpAddress::Parse(text); }
-
-inline constexpr PortProtocol kPort = {.protocol = Protocol::kTcp,
-                                       .port = 5432};
 
 // What the node is told: one of two states, by policy and by service.
 struct Wanted {
@@ -47,28 +35,17 @@ struct Wanted {
       false;  // api may reach db, not web; the service is api, not web
 };
 
-class AdoptionTest : public ::testing::Test {
+class AdoptionTest : public PinnedTest {
  protected:
   void SetUp() override {
-    testing::RequireBpf();
-    if (IsSkipped()) return;
-    auto cgroup = Cgroup::Create("ciliumcore-test");
-    ASSERT_TRUE(cgroup.ok()) << cgroup.status();
-    cgroup_.emplace(*std::move(cgroup));
-    ASSERT_EQ(cgroup_->Enter(), absl::OkStatus());
-    bpffs_.emplace();
-    node_.emplace();
-    for (const auto& [name, address] : Pods()) {
-      node_->AddPod(name, address);
-      listeners_.push_back(
-          TestSocket::Listen(node_->netns(name), Ip(address), kPort));
+    PinnedTest::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    node_->AddPod("api", Pods().at("api"));
+    listeners_["api"] = Listen("api", Pods().at("api"));
+    listeners_["db"] = std::move(listener_);
+    listeners_["web"] = Listen("web", Pods().at("web"));
+    for (const char* name : {"api", "db", "web", "far"})
       known_[name] = identities_.Allocate({{"app", name}});
-    }
-    known_["far"] = identities_.Allocate({{"app", "far"}});
-  }
-  void TearDown() override {
-    if (!cgroup_.has_value()) return;
-    EXPECT_EQ(cgroup_->Leave(), absl::OkStatus());
   }
 
   static std::map<std::string, std::string> Pods() {
@@ -77,17 +54,8 @@ class AdoptionTest : public ::testing::Test {
 
   // `addresses`: another number is another room, hence other maps.
   DatapathOptions Options(uint32_t addresses = 1024) {
-    DatapathOptions options;
-    options.name = "test";
-    options.lifetime = Lifetime::kPinned;
-    options.bpffs = bpffs_->root();
-    options.cgroup = cgroup_->path();
-    options.capacity = {.connections = 4096,
-                        .addresses = addresses,
-                        .prefixes = 1024,
-                        .services = 64,
-                        .backends = 256,
-                        .journal_bytes = 1 << 20};
+    DatapathOptions options = PinnedTest::Options();
+    options.capacity.addresses = addresses;
     return options;
   }
 
@@ -158,7 +126,7 @@ class AdoptionTest : public ::testing::Test {
 
   // Room for the next.
   void EmptyListeners() {
-    for (TestSocket& listener : listeners_) {
+    for (auto& [pod, listener] : listeners_) {
       while (listener.Accept(0).connected()) {
       }
     }
@@ -190,16 +158,8 @@ class AdoptionTest : public ::testing::Test {
     return query.prog_cnt;
   }
 
-  std::string MapPath(const std::string& name) {
-    return absl::StrCat(bpffs_->root(), "/ciliumcore/test/state/maps/", name);
-  }
-
-  std::optional<Cgroup> cgroup_;
-  std::optional<PrivateBpffs> bpffs_;
-  std::optional<TestNode> node_;
-  IdentityAllocator identities_;
   std::map<std::string, IdentityRef> known_;
-  std::vector<TestSocket> listeners_;
+  std::map<std::string, TestSocket> listeners_;  // of pods
 };
 
 }  // namespace ciliumcore

@@ -22,7 +22,6 @@
 #include "ciliumcore/datapath/datapath.h"
 #include "ciliumcore/identity/allocator.h"
 #include "ciliumcore/maps/mapped_array.h"
-#include "ciliumcore/net/cgroup.h"
 #include "tests/datapath/adoption_fixture.h"
 #include "tests/support/traced_child.h"
 
@@ -163,10 +162,9 @@ TEST_F(AdoptionTest, WhatTheFirstCommitDoesNotNameEnds) {
 
 TEST_F(AdoptionTest, OtherOptionsReplaceTheProgramsAndKeepTheMaps) {
   ASSERT_EQ(OpenAndCommit({}), absl::OkStatus());
-  TestSocket client = TestSocket::Connect(node_->netns("web"), Ip("10.0.1.1"),
-                                          Ip("10.0.1.2"), kPort);
+  TestSocket client = Connect();
   ASSERT_TRUE(client.connected());
-  TestSocket server = listeners_[1].Accept();
+  TestSocket server = listeners_["db"].Accept();
   uint32_t generation = 0;
   for (const bool audit : {true, false}) {
     DatapathOptions options = Options();

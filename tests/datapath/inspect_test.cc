@@ -21,38 +21,16 @@
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/datapath/datapath.h"
 #include "ciliumcore/datapath/map_dump.h"
-#include "ciliumcore/identity/allocator.h"
-#include "ciliumcore/net/cgroup.h"
-#include "tests/support/private_bpffs.h"
-#include "tests/support/require_bpf.h"
-#include "tests/support/test_node.h"
+#include "tests/datapath/pinned_fixture.h"
 
 namespace ciliumcore {
 namespace {
 
-using testing::PrivateBpffs;
-using testing::TestNode;
-using testing::TestSocket;
-
-IpAddress Ip(const char* text) { return *IpAddress::Parse(text); }
-
-constexpr PortProtocol kPort = {.protocol = Protocol::kTcp, .port = 5432};
-
-class InspectTest : public ::testing::Test {
+class InspectTest : public PinnedTest {
  protected:
   void SetUp() override {
-    testing::RequireBpf();
-    if (IsSkipped()) return;
-    auto cgroup = Cgroup::Create("ciliumcore-inspect");
-    ASSERT_TRUE(cgroup.ok()) << cgroup.status();
-    cgroup_.emplace(*std::move(cgroup));
-    ASSERT_EQ(cgroup_->Enter(), absl::OkStatus());
-    bpffs_.emplace();
-    node_.emplace();
-    node_->AddPod("web", "10.0.1.1");
-    node_->AddPod("db", "10.0.1.2");
-    listener_ = TestSocket::Listen(node_->netns("db"), Ip("10.0.1.2"), kPort);
-    Open();
+    PinnedTest::SetUp();
+    if (!IsSkipped() && !HasFatalFailure()) Open();
   }
 
   void Open() {
@@ -88,19 +66,6 @@ class InspectTest : public ::testing::Test {
     ASSERT_EQ(change.Commit(), absl::OkStatus());
   }
 
-  DatapathOptions Options() {
-    DatapathOptions options;
-    options.name = "test";
-    options.lifetime = Lifetime::kPinned;
-    options.bpffs = bpffs_->root();
-    options.cgroup = cgroup_->path();
-    options.capacity = {.connections = 4096,
-                        .addresses = 1024,
-                        .prefixes = 1024,
-                        .services = 256,
-                        .backends = 1024};
-    return options;
-  }
   InspectOptions Instance() {
     return {.name = "test", .bpffs = bpffs_->root()};
   }
@@ -115,23 +80,6 @@ class InspectTest : public ::testing::Test {
     return dump.ok() ? *std::move(dump) : MapDump();
   }
 
-  EndpointOptions Endpoint(const std::string& app, const char* address) {
-    EndpointOptions endpoint;
-    endpoint.interface = "veth-" + app;
-    endpoint.addresses = {Ip(address)};
-    endpoint.identity = identities_.Allocate({{"app", app}});
-    return endpoint;
-  }
-  TestSocket Connect() {
-    return TestSocket::Connect(node_->netns("web"), Ip("10.0.1.1"),
-                               Ip("10.0.1.2"), kPort);
-  }
-
-  std::optional<Cgroup> cgroup_;
-  std::optional<PrivateBpffs> bpffs_;
-  std::optional<TestNode> node_;
-  IdentityAllocator identities_;
-  TestSocket listener_;
   std::optional<Datapath> datapath_;
 };
 
@@ -225,7 +173,7 @@ TEST_F(InspectTest, ProgramsOfAnEarlierProcessAreBehind) {
   ASSERT_TRUE(other.ok()) << other.status();
   for (uint32_t i = 0; i < first + 5; ++i) {
     Transaction change = other->Begin();
-    change.UpsertRemote({.addresses = {Ip(absl::StrCat("10.9.0.", i).c_str())},
+    change.UpsertRemote({.addresses = {Ip(absl::StrCat("10.9.0.", i))},
                          .identity = identities_.Allocate({{"app", "far"}})});
     ASSERT_EQ(change.Commit(), absl::OkStatus());
   }

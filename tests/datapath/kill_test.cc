@@ -75,7 +75,7 @@ TEST_F(AdoptionTest, AProcessKilledWhileItTakesOverLeavesNothingToBelieve) {
     while (tries.size() < (kills % 4 == 0 ? 5u : 1u)) {
       TestSocket api = TestSocket::Connect(node_->netns("api"), Ip("10.0.1.3"),
                                            Ip("10.0.1.2"), kPort, 60);
-      TestSocket served = listeners_[1].Accept(0);
+      TestSocket served = listeners_["db"].Accept(0);
       if (!served.connected()) break;
       tries.emplace_back(std::move(api), std::move(served));
     }

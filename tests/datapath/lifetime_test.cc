@@ -7,52 +7,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <optional>
 #include <string>
 #include <thread>
-#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/datapath/datapath.h"
-#include "ciliumcore/identity/allocator.h"
-#include "tests/support/private_bpffs.h"
-#include "tests/support/require_bpf.h"
-#include "tests/support/test_node.h"
+#include "tests/datapath/pinned_fixture.h"
 
 namespace ciliumcore {
 namespace {
 
-using testing::PrivateBpffs;
-using testing::TestNode;
-using testing::TestSocket;
-
-IpAddress Ip(const char* text) { return *IpAddress::Parse(text); }
-
-constexpr PortProtocol kPort = {.protocol = Protocol::kTcp, .port = 5432};
-
-class LifetimeTest : public ::testing::Test {
+class LifetimeTest : public PinnedTest {
  protected:
-  void SetUp() override {
-    testing::RequireBpf();
-    if (IsSkipped()) return;
-    bpffs_.emplace();
-    node_.emplace();
-    node_->AddPod("web", "10.0.1.1");
-    node_->AddPod("db", "10.0.1.2");
-    listener_ = TestSocket::Listen(node_->netns("db"), Ip("10.0.1.2"), kPort);
-  }
-
-  DatapathOptions Options() {
-    DatapathOptions options;
-    options.name = "test";
-    options.lifetime = Lifetime::kPinned;
-    options.bpffs = bpffs_->root();
-    options.capacity = {
-        .connections = 4096, .addresses = 1024, .prefixes = 1024};
-    return options;
-  }
-
   // A datapath that lets web reach db, if `allowed`.
   absl::StatusOr<Datapath> OpenWithPolicy(bool allowed) {
     absl::StatusOr<Datapath> datapath = Datapath::Open(Options());
@@ -69,24 +36,6 @@ class LifetimeTest : public ::testing::Test {
     if (absl::Status done = change.Commit(); !done.ok()) return done;
     return datapath;
   }
-
-  EndpointOptions Endpoint(const std::string& app, const char* address) {
-    EndpointOptions endpoint;
-    endpoint.interface = "veth-" + app;
-    endpoint.addresses = {Ip(address)};
-    endpoint.identity = identities_.Allocate({{"app", app}});
-    return endpoint;
-  }
-
-  TestSocket Connect() {
-    return TestSocket::Connect(node_->netns("web"), Ip("10.0.1.1"),
-                               Ip("10.0.1.2"), kPort);
-  }
-
-  std::optional<PrivateBpffs> bpffs_;
-  std::optional<TestNode> node_;
-  IdentityAllocator identities_;
-  TestSocket listener_;
 };
 
 TEST_F(LifetimeTest, APinnedDatapathJudgesWithoutItsProcess) {
@@ -187,7 +136,7 @@ TEST_F(LifetimeTest, AFullMapChangesNothing) {
   Transaction change = datapath->Begin();
   for (int i = 0; i < 32; ++i) {
     RemoteOptions remote;
-    remote.addresses = {Ip(absl::StrCat("10.9.0.", i).c_str())};
+    remote.addresses = {Ip(absl::StrCat("10.9.0.", i))};
     remote.identity =
         identities_.Allocate({{"app", absl::StrCat("remote-", i)}});
     change.UpsertRemote(remote);
@@ -221,10 +170,9 @@ TEST_F(LifetimeTest, AllThereIsRoomForMayChangeAtOnce) {
     Transaction change = datapath->Begin();
     for (int i = 0; i < 100; ++i) {
       if (round > 0)
-        change.RemoveRemote(
-            Ip(absl::StrCat("10.", round - 1, ".0.", i).c_str()));
+        change.RemoveRemote(Ip(absl::StrCat("10.", round - 1, ".0.", i)));
       change.UpsertRemote(
-          {.addresses = {Ip(absl::StrCat("10.", round, ".0.", i).c_str())},
+          {.addresses = {Ip(absl::StrCat("10.", round, ".0.", i))},
            .identity = identity});
     }
     const absl::Status done = change.Commit();

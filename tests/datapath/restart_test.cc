@@ -9,8 +9,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -18,67 +16,28 @@
 
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/datapath/datapath.h"
-#include "ciliumcore/identity/allocator.h"
-#include "ciliumcore/net/cgroup.h"
-#include "tests/support/private_bpffs.h"
-#include "tests/support/require_bpf.h"
-#include "tests/support/test_node.h"
+#include "tests/datapath/pinned_fixture.h"
 
 namespace ciliumcore {
 namespace {
 
-using testing::PrivateBpffs;
-using testing::TestNode;
-using testing::TestSocket;
-
-constexpr PortProtocol kPort = {.protocol = Protocol::kTcp, .port = 5432};
 constexpr int kRestarts = 100;
 constexpr int kOpenConnections = 16;
 
-IpAddress Ip(const char* text) { return *IpAddress::Parse(text); }
-
-class RestartTest : public ::testing::Test {
+class RestartTest : public PinnedTest {
  protected:
-  void SetUp() override {
-    testing::RequireBpf();
-    if (IsSkipped()) return;
-    auto cgroup = Cgroup::Create("ciliumcore-test");
-    ASSERT_TRUE(cgroup.ok()) << cgroup.status();
-    cgroup_.emplace(*std::move(cgroup));
-    ASSERT_EQ(cgroup_->Enter(), absl::OkStatus());
-    bpffs_.emplace();
-    node_.emplace();
-    node_->AddPod("web", "10.0.1.1");
-    node_->AddPod("db", "10.0.1.2");
-    web_ = identities_.Allocate({{"app", "web"}});
-    db_ = identities_.Allocate({{"app", "db"}});
-    listener_ = TestSocket::Listen(node_->netns("db"), Ip("10.0.1.2"), kPort);
-  }
-  void TearDown() override {
-    if (!cgroup_.has_value()) return;
-    EXPECT_EQ(cgroup_->Leave(), absl::OkStatus());
-  }
-
   // Every tenth has other options, hence other programs; every 25th other
   // rooms, hence other maps.
-  DatapathOptions Options(int restart) {
-    DatapathOptions options;
-    options.name = "test";
-    options.lifetime = Lifetime::kPinned;
-    options.bpffs = bpffs_->root();
-    options.cgroup = cgroup_->path();
+  DatapathOptions OptionsOf(int restart) {
+    DatapathOptions options = Options();
     options.report_new = restart / 10 % 2 == 0;
-    options.capacity = {.connections = 16384,
-                        .addresses = 1024u << (restart / 25 % 2),
-                        .prefixes = 1024,
-                        .services = 64,
-                        .backends = 256,
-                        .journal_bytes = 1 << 20};
+    options.capacity.connections = 16384;
+    options.capacity.addresses = 1024u << (restart / 25 % 2);
     return options;
   }
 
   absl::Status OpenAndCommit(int restart) {
-    absl::StatusOr<Datapath> datapath = Datapath::Open(Options(restart));
+    absl::StatusOr<Datapath> datapath = Datapath::Open(OptionsOf(restart));
     if (!datapath.ok()) return datapath.status();
     NetworkPolicy policy;
     policy.ns = "default";
@@ -89,14 +48,7 @@ class RestartTest : public ::testing::Test {
         .pod_selector.emplace()
         .match_labels = {{"app", "web"}};
     Transaction change = datapath->Begin();
-    EndpointOptions web, db;
-    web.interface = "veth-web";
-    web.addresses = {Ip("10.0.1.1")};
-    web.identity = web_;
-    db.interface = "veth-db";
-    db.addresses = {Ip("10.0.1.2")};
-    db.identity = db_;
-    change.AttachEndpoint(web).AttachEndpoint(db).SetPolicies({policy});
+    change.AttachEndpoint(web_).AttachEndpoint(db_).SetPolicies({policy});
     change.UpsertService(
         {.name = "db",
          .frontend = {.address = Ip("10.96.0.1"), .port = kPort},
@@ -104,20 +56,15 @@ class RestartTest : public ::testing::Test {
     return change.Commit();
   }
 
-  std::optional<Cgroup> cgroup_;
-  std::optional<PrivateBpffs> bpffs_;
-  std::optional<TestNode> node_;
-  IdentityAllocator identities_;
-  IdentityRef web_, db_;
-  TestSocket listener_;
+  const EndpointOptions web_ = Endpoint("web", "10.0.1.1");
+  const EndpointOptions db_ = Endpoint("db", "10.0.1.2");
 };
 
 TEST_F(RestartTest, NoConnectionNoticesAHundredOfThem) {
   ASSERT_EQ(OpenAndCommit(0), absl::OkStatus());
   std::vector<std::pair<TestSocket, TestSocket>> open;
   for (int i = 0; i < kOpenConnections; ++i) {
-    TestSocket client = TestSocket::Connect(node_->netns("web"), Ip("10.0.1.1"),
-                                            Ip("10.96.0.1"), kPort);
+    TestSocket client = Connect("10.96.0.1");
     ASSERT_TRUE(client.connected()) << i;
     open.emplace_back(std::move(client), listener_.Accept());
   }
@@ -136,8 +83,7 @@ TEST_F(RestartTest, NoConnectionNoticesAHundredOfThem) {
   });
   std::thread opener([&] {
     while (!stop) {
-      TestSocket client = TestSocket::Connect(
-          node_->netns("web"), Ip("10.0.1.1"), Ip("10.96.0.1"), kPort, 2000);
+      TestSocket client = Connect("10.96.0.1", 2000);
       TestSocket server = listener_.Accept(2000);
       ++connects;
       if (!client.connected() || !client.Reaches(server, "hello", 2000))
