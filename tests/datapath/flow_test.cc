@@ -5,16 +5,22 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "ciliumcore/abi/convert.h"
+#include "ciliumcore/abi/event.h"
 #include "ciliumcore/datapath/datapath.h"
 #include "ciliumcore/datapath/flow_tail.h"
 #include "ciliumcore/flow/filter.h"
 #include "ciliumcore/identity/allocator.h"
 #include "tests/support/private_bpffs.h"
 #include "tests/support/require_bpf.h"
+#include "tests/support/ring_writer.h"
 #include "tests/support/test_node.h"
 
 namespace ciliumcore {
@@ -269,6 +275,71 @@ TEST_F(FlowsTest, AnotherReaderFollowsAPinnedInstance) {
   EXPECT_EQ(tail->lost(), 0u);
   EXPECT_EQ(tail->undecodable(), 0u);
   EXPECT_FALSE(datapath_->flows().Next(absl::ZeroDuration()).has_value());
+}
+
+// The first `bytes` of an event, with zeros behind those that it has.
+std::vector<std::byte> RecordOf(const cc_event& event,
+                                size_t bytes = sizeof(cc_event)) {
+  std::vector<std::byte> record(bytes);
+  std::memcpy(record.data(), &event, std::min(bytes, sizeof(event)));
+  return record;
+}
+
+TEST_F(FlowsTest, WhatIsNoEventOfThisBuildIsCountedAndIsNoFlow) {
+  const testing::PrivateBpffs bpffs;
+  Open({.lifetime = Lifetime::kPinned, .bpffs = bpffs.root()});
+  while (datapath_->flows().Next(absl::ZeroDuration())) {
+  }
+  cc_event event = {};
+  event.kind = CC_EVENT_NEW;
+  event.version = CC_EVENT_VERSION;
+  event.bytes = sizeof(event);
+  event.src = abi::ToAddr(Ip("10.0.1.1"));
+  event.dst = abi::ToAddr(Ip("10.0.1.2"));
+  const std::vector<std::byte> good = RecordOf(event);
+  std::vector<std::vector<std::byte>> foreign = {
+      RecordOf(event, 1), RecordOf(event, sizeof(event) - 1)};
+  for (const int kind : {0, CC_EVENT_VERDICT + 1, 0xffff}) {
+    cc_event other = event;
+    other.kind = static_cast<__u16>(kind);
+    foreign.push_back(RecordOf(other));
+  }
+  for (const int version : {CC_EVENT_VERSION - 1, CC_EVENT_VERSION + 1}) {
+    cc_event other = event;
+    other.version = static_cast<__u16>(version);
+    foreign.push_back(RecordOf(other));
+    foreign.push_back(RecordOf(other, sizeof(cc_event) + 8));
+  }
+  cc_event end = event;
+  end.kind = CC_EVENT_END;  // and nothing behind it
+  foreign.push_back(RecordOf(end));
+  const auto write = [&] {
+    const std::string ring =
+        bpffs.root() + "/ciliumcore/flows/state/maps/cc_events";
+    for (const std::vector<std::byte>& record : foreign) {
+      testing::WriteToRing(ring, record);
+      testing::WriteToRing(ring, good);
+    }
+  };
+  write();
+  size_t flows = 0;
+  while (auto flow = datapath_->flows().Next(absl::ZeroDuration())) {
+    ++flows;
+    EXPECT_EQ(flow->kind, FlowKind::kNew);
+    EXPECT_EQ(flow->destination.address, Ip("10.0.1.2"));
+  }
+  EXPECT_EQ(flows, foreign.size());
+  EXPECT_EQ(datapath_->flows().undecodable(), foreign.size());
+  EXPECT_EQ(datapath_->flows().lost(), 0u);
+  // Each reader counts what it read itself.
+  auto tail = FlowTail::Open("flows", bpffs.root());
+  ASSERT_TRUE(tail.ok()) << tail.status();
+  EXPECT_EQ(tail->undecodable(), 0u);
+  write();
+  EXPECT_EQ(tail->Consume(absl::ZeroDuration(), [](const FlowEvent&) {}),
+            foreign.size());
+  EXPECT_EQ(tail->undecodable(), foreign.size());
+  EXPECT_EQ(datapath_->flows().undecodable(), foreign.size());
 }
 
 TEST_F(FlowsTest, RefusesASampleThatIsNone) {

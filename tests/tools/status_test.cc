@@ -4,8 +4,6 @@
 // is what the library says.
 
 #include <gtest/gtest.h>
-#include <stdio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -20,29 +18,14 @@
 #include "tests/support/private_bpffs.h"
 #include "tests/support/require_bpf.h"
 #include "tests/support/test_node.h"
+#include "tests/tools/ccore.h"
 
 namespace ciliumcore {
 namespace {
 
 using Json = nlohmann::json;
-
-struct Ran {
-  int code = -1;
-  std::string out;
-};
-
-// Standard output and the exit code.
-Ran Ccore(const std::string& arguments) {
-  Ran ran;
-  const std::string command = absl::StrCat("tools/ccore/ccore ", arguments);
-  FILE* pipe = popen(command.c_str(), "r");
-  if (pipe == nullptr) return ran;
-  char buffer[4096];
-  for (size_t n; (n = fread(buffer, 1, sizeof(buffer), pipe)) > 0;)
-    ran.out.append(buffer, n);
-  ran.code = WEXITSTATUS(pclose(pipe));
-  return ran;
-}
+using testing::Ccore;
+using testing::Ran;
 
 TEST(StatusCommandTest, ItPrintsWhatTheLibrarySays) {
   testing::RequireBpf();
