@@ -119,8 +119,8 @@ std::shared_ptr<TailArguments> AddTail(CLI::App& command) {
   command.add_flag("--follow", arguments->follow, "Go on until interrupted.");
   command.add_option("--for", arguments->seconds,
                      "Seconds to go on; by default what is there is read.");
-  command.add_option("-f,--filename", arguments->manifests.paths,
-                     "Manifests, for the names of pods by their addresses.");
+  // For the names of pods by their addresses.
+  AddManifestOptions(command, arguments->manifests, /*is_required=*/false);
   AddFlowOptions(command, arguments->flows);
   return arguments;
 }
