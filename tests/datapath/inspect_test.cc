@@ -223,7 +223,7 @@ TEST_F(InspectTest, AConnectionIsDecodedFromWhoOpenedIt) {
   EXPECT_TRUE(
       Dump("cc_conntrack", {.address = Ip("10.0.1.7")}).entries.empty());
   // it was told, and nobody has read that yet
-  const MapDump events = Dump("cc_events");
+  const MapDump events = Dump("cc_events", {.address = Ip("10.0.1.2")});
   ASSERT_FALSE(events.entries.empty());
   EXPECT_EQ(TextOf(events.entries[0], "event"), "new connection");
   EXPECT_EQ(TextOf(events.entries[0], "dst"), "10.0.1.2");
