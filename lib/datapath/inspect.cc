@@ -131,15 +131,20 @@ absl::Status AddInterfaces(const InspectOptions& options,
   std::map<uint32_t, std::string> names;
   for (const LinkInfo& interface : interfaces)
     names[interface.ifindex] = interface.name;
-  std::set<uint32_t> linked;
-  for (const LinkStatus& link : status.links) linked.insert(link.ifindex);
+  std::map<uint32_t, LinkStatus> links;  // by interface, one of each
+  for (const LinkStatus& link : status.links) {
+    if (link.kind == LinkKind::kTcx) links[link.ifindex] = link;
+  }
   return netns.Run([&] {
     const LibbpfLog quiet;
     for (EndpointStatus& endpoint : status.endpoints) {
       const auto name = names.find(endpoint.ifindex);
       if (name == names.end()) continue;
+      const auto link = links.find(endpoint.ifindex);
+      // Every namespace has interfaces of low numbers.
+      if (link != links.end() && !IsOnInterface(link->second)) continue;
       endpoint.interface = name->second;
-      if (linked.contains(endpoint.ifindex)) continue;
+      if (link != links.end()) continue;
       for (LinkStatus& filter : FindFilters(endpoint.ifindex, name->second))
         status.links.push_back(std::move(filter));
     }

@@ -4,8 +4,10 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <memory>
 
 #include "absl/strings/escaping.h"
@@ -22,7 +24,7 @@ namespace {
 
 // Since Linux 6.6; older headers lack the names.
 constexpr uint32_t kLinkTypeTcx = 11;
-constexpr uint32_t kTcxIngress = 46;
+constexpr uint32_t kTcxIngress = 46, kTcxEgress = 47;
 
 // bpf_link_info of a tcx link, which older headers lack.
 struct TcxLinkInfo {
@@ -142,6 +144,15 @@ absl::StatusOr<LinkStatus> FindLink(const std::string& path) {
                      both.info.type));
   }
   return link;
+}
+
+bool IsOnInterface(const LinkStatus& tcx) {
+  __u32 ids[64] = {}, count = std::size(ids);
+  const auto type = static_cast<bpf_attach_type>(
+      tcx.hook == "ingress" ? kTcxIngress : kTcxEgress);
+  return bpf_prog_query(static_cast<int>(tcx.ifindex), type, 0, nullptr, ids,
+                        &count) == 0 &&
+         std::find(ids, ids + count, tcx.program) != ids + count;
 }
 
 std::vector<LinkStatus> FindFilters(uint32_t ifindex,

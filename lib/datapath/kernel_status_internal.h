@@ -29,6 +29,10 @@ absl::StatusOr<KernelProgram> FindProgram(uint32_t id);
 // What is pinned at `path`, whose last part says what it was made for.
 absl::StatusOr<LinkStatus> FindLink(const std::string& path);
 
+// True if the link's interface is one of the calling thread's namespace: if
+// that of its number there has its program.
+bool IsOnInterface(const LinkStatus& tcx);
+
 // The filters of the datapath's kind on an interface of the calling thread's
 // namespace.
 std::vector<LinkStatus> FindFilters(uint32_t ifindex,

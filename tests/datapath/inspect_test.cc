@@ -161,6 +161,24 @@ TEST_F(InspectTest, AVanishedInterfaceLeavesStaleLinks) {
   }
 }
 
+// Interfaces of two namespaces may have one number.
+TEST_F(InspectTest, AnInterfaceElsewhereIsNotTakenForAnothersHere) {
+  const auto has_tcx = HasKernelFeature(KernelFeature::kTcx);
+  ASSERT_TRUE(has_tcx.ok()) << has_tcx.status();
+  if (!*has_tcx) GTEST_SKIP() << "tcx: since Linux 6.6; filters are no links";
+  const uint32_t taken = Inspect().endpoints.at(0).ifindex;
+  testing::RunInNetns(node_->netns("web"), [&] {
+    const std::string add =
+        absl::StrCat("ip link add other index ", taken,
+                     " type veth peer name others 2>/dev/null");
+    const int added = std::system(add.c_str());  // or eth0 has it
+    RecordProperty("added", added);
+    for (const EndpointStatus& endpoint : Inspect().endpoints)
+      EXPECT_EQ(endpoint.interface, "");
+  });
+  EXPECT_NE(Inspect().endpoints.at(0).interface, "");
+}
+
 // As a process leaves it that is killed between pinning its maps and putting
 // its programs in place.
 TEST_F(InspectTest, ProgramsOfAnEarlierProcessAreBehind) {
