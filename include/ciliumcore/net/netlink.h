@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Netlink: the links, addresses, routes and neighbours of one network
+// Netlink: the links, addresses, routes, neighbours and filters of one network
 // namespace.
 
 #ifndef CILIUMCORE_NET_NETLINK_H_
@@ -73,6 +73,15 @@ struct Route {
   std::optional<IpAddress> source = {};
 };
 
+// A filter of a link's clsact or ingress qdisc.
+struct TrafficFilter {
+  bool is_egress = false;  // of what leaves by the link; else of what comes
+  uint16_t priority = 0;   // the lower one is asked first
+  uint32_t handle = 0;
+  std::string kind = {};  // "bpf", "flower"
+  uint32_t program = 0;   // with "bpf": its id
+};
+
 // A socket of rtnetlink. Stays in the namespace it was opened in, wherever its
 // user's thread goes. Move-only, thread-compatible.
 //
@@ -117,6 +126,10 @@ class Netlink {
   // known.
   absl::Status SetNeighbor(absl::string_view link, const IpAddress& address,
                            const MacAddress& mac);
+
+  // In the order in which they are asked, those of ingress first; none if the
+  // link has no such qdisc.
+  absl::StatusOr<std::vector<TrafficFilter>> Filters(absl::string_view link);
 
  private:
   explicit Netlink(UniqueFd fd) : fd_(std::move(fd)) {}
