@@ -128,6 +128,15 @@ TEST_F(NetlinkTest, StaysInItsNamespaceWhereverTheCallerGoes) {
   }));
 }
 
+// Filters are programs: tests of the datapath add them.
+TEST_F(NetlinkTest, ALinkWithoutAQdiscHasNoFilters) {
+  AddPair();
+  const auto filters = at_node_->Filters("veth");
+  ASSERT_TRUE(filters.ok()) << filters.status();
+  EXPECT_TRUE(filters->empty());
+  EXPECT_TRUE(absl::IsNotFound(at_node_->Filters("nobody").status()));
+}
+
 TEST_F(NetlinkTest, ListsLinks) {
   AddPair();
   absl::StatusOr<std::vector<LinkInfo>> links = at_node_->Links();

@@ -33,7 +33,8 @@ struct Finding {
 struct DoctorOptions {
   // Its instances are looked at too.
   std::string bpffs = "/sys/fs/bpf";
-  // As DatapathOptions::cgroup. Empty: where cgroup2 is mounted.
+  // As DatapathOptions::cgroup; beside those of the instances. Empty: where
+  // cgroup2 is mounted.
   std::string cgroup = {};
   // Beside those of the instances' endpoints: interfaces whose other programs
   // are looked for.
