@@ -62,25 +62,6 @@ CC_INLINE __u64 cc_ct_word(const struct cc_ct_key *key, __u32 epoch, __u32 flags
 	       (__u64)(epoch & CC_CT_EPOCH_MASK) << CC_CT_EPOCH_SHIFT | flags;
 }
 
-CC_INLINE bool cc_ct_is_closing(__u64 word)
-{
-	const __u32 lo = word >> CC_CT_TCP_SHIFT & 15, hi = word >> (CC_CT_TCP_SHIFT + 4) & 15;
-
-	return (lo | hi) & CC_CT_RST || lo & hi & CC_CT_FIN;
-}
-
-/* How long the connection may stay silent, in ticks. */
-CC_INLINE __u32 cc_ct_life(__u64 word, __u8 protocol)
-{
-	const __u64 acked = (__u64)(CC_CT_ACK | CC_CT_ACK << 4) << CC_CT_TCP_SHIFT;
-
-	if (protocol != IPPROTO_TCP)
-		return cc_cfg()->ticks_any;
-	if (cc_ct_is_closing(word))
-		return cc_cfg()->ticks_close;
-	return (word & acked) == acked ? cc_cfg()->ticks_tcp : cc_cfg()->ticks_syn;
-}
-
 /* What the packet's connection is known by. */
 struct cc_ct_found {
 	struct cc_ct *ct; /* live record, or NULL */
@@ -103,8 +84,7 @@ CC_INLINE struct cc_ct_found cc_ct_find(const struct cc_packet *p, const struct 
 
 	if (word >> CC_CT_CHECK_SHIFT != cc_ct_check(key))
 		return none; /* recycled while we looked */
-	/* Another CPU may have seen it a tick later than we: the age is signed. */
-	if ((__s32)(now - cc_load_once(&ct->seen)) > (__s32)cc_ct_life(word, p->protocol))
+	if (cc_ct_is_expired(cc_cfg(), word, p->protocol, now - cc_load_once(&ct->seen)))
 		return none;
 	if (cc_is_opening(p) && ((!!(word & CC_CT_FROM_HI)) != back ||
 				 (p->protocol == IPPROTO_TCP && cc_ct_is_closing(word))))

@@ -77,8 +77,11 @@ def compile_command(mutant, tree, to):
 
 def mutate(mutant, tree):
     """Copies what the mutant's unit includes by its own directory, and breaks it."""
-    top = "bpf" if mutant.group in UNITS else os.path.dirname(mutant.file)
-    shutil.copytree(os.path.join(ROOT, top), os.path.join(tree, top))
+    tops = {os.path.dirname(mutant.file)}
+    if mutant.group in UNITS:
+        tops = {"bpf", mutant.file.split("/")[0]}
+    for top in tops:
+        shutil.copytree(os.path.join(ROOT, top), os.path.join(tree, top))
     path = os.path.join(tree, mutant.file)
     with open(path, encoding="utf-8") as file:
         text = file.read()

@@ -5,6 +5,7 @@
 #define CILIUMCORE_ABI_CONNTRACK_H_
 
 #include "ciliumcore/abi/base.h"
+#include "ciliumcore/abi/config.h"
 
 /* Key of map cc_conntrack (LRU hash): the tuple in canonical order, the lower
  * (address, port) first. For ICMP echo both ports are the identifier. */
@@ -55,6 +56,7 @@ enum cc_ct_tcp {
 #define CC_CT_EPOCH_MASK ((1u << 28) - 1) /* of the epoch that fit in */
 #define CC_CT_TCP_SHIFT 32                /* of lo; hi is 4 above */
 #define CC_CT_CHECK_SHIFT 40
+#define CC_CT_TCP 6 /* the protocol whose connections end */
 
 static inline __u32 cc_ct_check(const struct cc_ct_key *key)
 {
@@ -65,6 +67,35 @@ static inline __u32 cc_ct_check(const struct cc_ct_key *key)
 			(lo[0] ^ hi[0] << 1) * 0xa0761d6478bd642full;
 
 	return (__u32)(h >> 40);
+}
+
+/* Of a record's word: both ends of a TCP connection have closed it, or one reset it. */
+static inline __u32 cc_ct_is_closing(__u64 word)
+{
+	const __u32 lo = word >> CC_CT_TCP_SHIFT & 15, hi = word >> (CC_CT_TCP_SHIFT + 4) & 15;
+
+	return (lo | hi) & CC_CT_RST || lo & hi & CC_CT_FIN;
+}
+
+/* How long the connection may stay silent, in ticks. */
+static inline __u32 cc_ct_life(const volatile struct cc_config *config, __u64 word, __u8 protocol)
+{
+	const __u64 acked = (__u64)(CC_CT_ACK | CC_CT_ACK << 4) << CC_CT_TCP_SHIFT;
+
+	if (protocol != CC_CT_TCP)
+		return config->ticks_any;
+	if (cc_ct_is_closing(word))
+		return config->ticks_close;
+	return (word & acked) == acked ? config->ticks_tcp : config->ticks_syn;
+}
+
+/* True of a record that has been silent for too long: no packet believes it. `age` is
+ * in ticks since its last packet. */
+static inline __u32 cc_ct_is_expired(const volatile struct cc_config *config, __u64 word,
+				     __u8 protocol, __u32 age)
+{
+	/* Another CPU may have seen one a tick later than we: it is signed. */
+	return (__s32)age > (__s32)cc_ct_life(config, word, protocol);
 }
 
 #endif /* CILIUMCORE_ABI_CONNTRACK_H_ */
