@@ -7,7 +7,8 @@
 #include "bpf/lib/state.h"
 #include "ciliumcore/abi/conntrack.h"
 
-/* Written and read here; read and swept by user space. */
+/* Written and read here, read by user space. What has expired stays until its room is
+ * needed: who deletes by key could meet the live record that took its place. */
 CC_MAP(cc_conntrack, LRU_HASH, struct cc_ct_key, struct cc_ct, 524288, 0);
 
 /* a > b, as the wire orders them or not: any total order does. */

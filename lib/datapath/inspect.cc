@@ -11,12 +11,14 @@
 #include <tuple>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/abi/convert.h"
 #include "ciliumcore/net/netlink.h"
 #include "ciliumcore/net/netns.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/datapath/connection_life_internal.h"
 #include "lib/datapath/instance_view_internal.h"
 #include "lib/datapath/kernel_status_internal.h"
 #include "lib/datapath/libbpf_log_internal.h"
@@ -36,9 +38,11 @@ int32_t Behind(uint32_t newer, uint32_t older) {
   return static_cast<int32_t>(newer - older);
 }
 
-absl::StatusOr<MapStatus> StatusOf(const InstanceView& view,
-                                   const std::string& name,
-                                   const MapReader& map) {
+// Shows `visit` the entries too, if it has to count them.
+absl::StatusOr<MapStatus> StatusOf(
+    const InstanceView& view, const std::string& name, const MapReader& map,
+    absl::FunctionRef<void(const std::byte* key, const std::byte* value)>
+        visit) {
   const bpf_map_info& info = map.info();
   MapStatus status = {.name = name,
                       .id = info.id,
@@ -57,8 +61,9 @@ absl::StatusOr<MapStatus> StatusOf(const InstanceView& view,
       info.type != BPF_MAP_TYPE_ARRAY && info.type != BPF_MAP_TYPE_PERCPU_ARRAY;
   uint64_t used = 0;
   const absl::Status read =
-      map.ForEach([&](const std::byte*, const std::byte* value) {
+      map.ForEach([&](const std::byte* key, const std::byte* value) {
         if (counts_all || !IsZero(value, map.value_bytes())) ++used;
+        visit(key, value);
         return true;
       });
   if (absl::IsUnimplemented(read)) return status;
@@ -246,9 +251,25 @@ absl::StatusOr<InstanceStatus> InspectInstance(const InspectOptions& options) {
   internal::AddServices(view, status);
   CC_RETURN_IF_ERROR(internal::AddInterfaces(options, status));
   CC_RETURN_IF_ERROR(internal::AddPrograms(view, status));
+  const auto life = internal::ConnectionLife::Of(view.directory());
+  uint64_t live = 0;
   for (const auto& [name, map] : view.maps()) {
-    CC_ASSIGN_OR_RETURN(MapStatus map_status,
-                        internal::StatusOf(view, name, map));
+    const bool is_read =
+        name == "cc_conntrack" && life.ok() &&
+        map.Check(abi::ShapeOf<cc_ct_key>(), abi::ShapeOf<cc_ct>()).ok();
+    CC_ASSIGN_OR_RETURN(
+        MapStatus map_status,
+        internal::StatusOf(
+            view, name, map,
+            [&](const std::byte* key_at, const std::byte* value) {
+              cc_ct_key key;
+              cc_ct record;
+              if (!is_read) return;
+              std::memcpy(&key, key_at, sizeof(key));
+              std::memcpy(&record, value, sizeof(record));
+              if (life->IsLive(key, record)) ++live;
+            }));
+    if (is_read) status.live_connections = live;
     status.maps.push_back(std::move(map_status));
   }
   status.events_lost = internal::EventsLost(view);

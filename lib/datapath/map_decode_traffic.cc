@@ -9,9 +9,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 #include "ciliumcore/abi/convert.h"
 #include "ciliumcore/base/port.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/datapath/connection_life_internal.h"
 #include "lib/datapath/map_decoders_internal.h"
 #include "lib/datapath/service_index_internal.h"
 
@@ -40,10 +42,12 @@ std::string StateText(uint8_t protocol, uint64_t from, uint64_t to) {
 }
 
 // From who opened it to who answered.
-absl::Status DumpConntrack(InstanceView&, const MapReader& map,
+absl::Status DumpConntrack(InstanceView& view, const MapReader& map,
                            EntrySink sink) {
   CC_RETURN_IF_ERROR(
       map.Check(abi::ShapeOf<cc_ct_key>(), abi::ShapeOf<cc_ct>()));
+  const absl::StatusOr<ConnectionLife> life =
+      ConnectionLife::Of(view.directory());
   return map.ForEach([&](const std::byte* key_at, const std::byte* value) {
     const auto key = Read<cc_ct_key>(key_at);
     const auto record = Read<cc_ct>(value);
@@ -72,7 +76,12 @@ absl::Status DumpConntrack(InstanceView&, const MapReader& map,
          {"judged", std::move(judged)},
          {"source_where", WhereText(record.where[from_hi])},
          {"destination_where", WhereText(record.where[!from_hi])},
-         {"seen_tick", Number(record.seen)},
+         {"silent", life.ok() ? absl::FormatDuration(absl::Trunc(
+                                    life->SilenceOf(record), absl::Seconds(1)))
+                              : std::string("?")},
+         {"live", std::string(!life.ok()                  ? "?"
+                              : life->IsLive(key, record) ? "yes"
+                                                          : "no")},
          {"check", std::string(is_right ? "right" : "wrong")}});
   });
 }

@@ -19,6 +19,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "ciliumcore/datapath/datapath.h"
 #include "ciliumcore/datapath/map_dump.h"
 #include "tests/datapath/pinned_fixture.h"
@@ -33,9 +34,10 @@ class InspectTest : public PinnedTest {
     if (!IsSkipped() && !HasFatalFailure()) Open();
   }
 
-  void Open() {
+  void Open() { OpenWith(Options()); }
+  void OpenWith(const DatapathOptions& options) {
     datapath_.reset();
-    auto datapath = Datapath::Open(Options());
+    auto datapath = Datapath::Open(options);
     ASSERT_TRUE(datapath.ok()) << datapath.status();
     datapath_.emplace(*std::move(datapath));
     NetworkPolicy policy;
@@ -247,6 +249,44 @@ TEST_F(InspectTest, AConnectionIsDecodedFromWhoOpenedIt) {
   EXPECT_EQ(TextOf(events.entries[0], "dst"), "10.0.1.2");
   EXPECT_EQ(TextOf(events.entries[0], "dport"), "5432");
   EXPECT_TRUE(datapath_->flows().Next(absl::Seconds(1)).has_value());
+}
+
+// What is said of a record is what packets make of it.
+TEST_F(InspectTest, AConnectionThatIsSilentForTooLongIsNotCounted) {
+  DatapathOptions options = Options();
+  options.timeouts.tcp = absl::Seconds(3);
+  OpenWith(options);
+  // db may answer web, and not speak to it.
+  NetworkPolicy web;
+  web.ns = "default";
+  web.name = "web";
+  web.pod_selector.match_labels = {{"app", "web"}};
+  Transaction change = datapath_->Begin();
+  change.SetPolicies({web});
+  ASSERT_EQ(change.Commit(), absl::OkStatus());
+  EXPECT_EQ(Inspect().live_connections, 0u);
+  TestSocket client = Connect();
+  ASSERT_TRUE(client.connected());
+  TestSocket server = listener_.Accept();
+  const auto live = [&] {
+    const MapDump dump = Dump("cc_conntrack", {.address = Ip("10.0.1.2")});
+    return dump.entries.size() == 1 ? TextOf(dump.entries[0], "live") : "none";
+  };
+  ASSERT_TRUE(server.Reaches(client, "an answer"));
+  EXPECT_EQ(live(), "yes");
+  EXPECT_EQ(Inspect().live_connections, 1u);
+  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  while (live() == "yes" && absl::Now() < deadline)
+    absl::SleepFor(absl::Milliseconds(100));
+  EXPECT_EQ(live(), "no");
+  const InstanceStatus status = Inspect();
+  EXPECT_EQ(status.live_connections, 0u);
+  EXPECT_EQ(MapOf(status, "cc_conntrack").used, 1u) << "its room is not free";
+  EXPECT_FALSE(server.Reaches(client, "too late"));
+  // The connection goes on as a new one, if its client speaks.
+  EXPECT_TRUE(client.Reaches(server, "a question"));
+  EXPECT_EQ(live(), "yes");
+  EXPECT_EQ(Inspect().live_connections, 1u);
 }
 
 TEST_F(InspectTest, CellsAndServicesAreDecoded) {

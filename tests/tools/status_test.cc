@@ -60,6 +60,10 @@ TEST(StatusCommandTest, ItPrintsWhatTheLibrarySays) {
       << text.out;
   EXPECT_TRUE(absl::StrContains(text.out, "veth-web   10.0.1.1   256"))
       << text.out;
+  ASSERT_TRUE(status->live_connections.has_value());
+  EXPECT_TRUE(absl::StrContains(
+      text.out, absl::StrCat("\nconnections: ", *status->live_connections)))
+      << text.out;
   std::cout << text.out;
 
   const Ran json = Ccore("status -o json --bpffs " + bpffs.root());
@@ -68,6 +72,7 @@ TEST(StatusCommandTest, ItPrintsWhatTheLibrarySays) {
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0]["writer"], getpid());
   EXPECT_EQ(all[0]["endpoints"][0]["interface"], "veth-web");
+  EXPECT_EQ(all[0]["live_connections"], *status->live_connections);
   EXPECT_EQ(all[0]["programs"].size(), status->programs.size());
   EXPECT_EQ(all[0]["maps"].size(), status->maps.size());
 

@@ -116,8 +116,10 @@ void PrintText(const InstanceStatus& status) {
     std::cout << "; endpoints staged: " << status.staged_endpoints;
   std::cout << "\nservices: " << status.services
             << ", without backends: " << status.services_without_backends
-            << ", backends: " << status.backends
-            << "\nevents lost: " << status.events_lost << "\n\n";
+            << ", backends: " << status.backends;
+  if (status.live_connections.has_value())
+    std::cout << "\nconnections: " << *status.live_connections;
+  std::cout << "\nevents lost: " << status.events_lost << "\n\n";
   Rows rows = {{"ENDPOINT", "INTERFACE", "ADDRESSES", "IDENTITY",
                 "EGRESS TABLE", "INGRESS TABLE"}};
   for (const EndpointStatus& endpoint : status.endpoints) {
@@ -172,6 +174,8 @@ Json ToJson(const InstanceStatus& status) {
                {"services_without_backends", status.services_without_backends},
                {"backends", status.backends},
                {"events_lost", status.events_lost}};
+  if (status.live_connections.has_value())
+    json["live_connections"] = *status.live_connections;
   if (status.writer.has_value()) json["writer"] = *status.writer;
   json["endpoints"] = Json::array();
   for (const EndpointStatus& endpoint : status.endpoints) {

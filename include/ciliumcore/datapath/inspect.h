@@ -120,7 +120,12 @@ struct InstanceStatus {
   std::vector<EndpointStatus> endpoints;  // by slot
   uint32_t services = 0;
   uint32_t services_without_backends = 0;
-  uint32_t backends = 0;     // that services in use refer to
+  uint32_t backends = 0;  // that services in use refer to
+  // Of the records in cc_conntrack, those that packets believe. The others are
+  // of connections that were silent for too long (ConnectionTimeouts): they
+  // stay until new ones need their room. Nothing: the programs' clock is not
+  // told.
+  std::optional<uint64_t> live_connections;
   uint64_t events_lost = 0;  // since the maps were made
 };
 
@@ -132,7 +137,8 @@ absl::StatusOr<std::vector<std::string>> ListInstances(
 
 // Reads an instance; its process may live or not. Opens maps for reading only,
 // and leaves the writer's lock alone: what a writer changes meanwhile may be
-// seen in one part and not in another.
+// seen in one part and not in another. Loads and closes a program that reads
+// the kernel's clock.
 //
 // NotFound: no such instance, or it never committed. FailedPrecondition:
 // `bpffs` is no bpf file system, or a map is laid out otherwise than this build
