@@ -17,6 +17,7 @@ import unittest
 SOURCES = os.path.abspath("tests/package/consumer")
 SHOP = os.path.abspath("examples/shop")
 PACKETS = ["5432: delivered to db", "22: dropped"]
+MESSAGE = "POLICY_DENIED web-0 -> 10.0.0.2:5432: default deny"
 
 
 def run(*command, env=None):
@@ -58,9 +59,29 @@ class InstallTest(unittest.TestCase):
         self.assertEqual(run(f"{build}/matrix_shared", f"{SHOP}/manifests"), by_hand())
         self.assertEqual(run(f"{build}/matrix_static", f"{SHOP}/manifests"), by_hand())
         self.assertEqual(run(f"{build}/packet"), PACKETS)
+        self.check_flow(run(f"{build}/flow"))
         self.assertIn("libciliumcore.so.0", self.needed(f"{build}/matrix_shared"))
         self.assertIn("libciliumcore.so.0", self.needed(f"{build}/packet"))
         self.assertNotIn("libciliumcore.so.0", self.needed(f"{build}/matrix_static"))
+
+    def check_flow(self, lines):
+        flow = json.loads(lines[0])
+        self.assertEqual((flow["kind"], flow["verdict"]), ("DROP", "DROPPED"))
+        self.assertEqual(flow["source"], {"namespace": "shop", "pod_name": "web-0"})
+        self.assertEqual(flow["l4"]["TCP"]["destination_port"], 5432)
+        self.assertEqual(lines[1:], [MESSAGE])
+
+    def test_cmake_refuses_a_component_that_is_none(self):
+        source = f"{self.work}/none"
+        os.mkdir(source)
+        with open(f"{source}/CMakeLists.txt", "w", encoding="utf-8") as out:
+            out.write("cmake_minimum_required(VERSION 3.22)\nproject(none LANGUAGES CXX)\n"
+                      "find_package(ciliumcore CONFIG REQUIRED COMPONENTS none)\n")
+        done = subprocess.run(["cmake", "-S", source, "-B", f"{source}/build",
+                               f"-DCMAKE_PREFIX_PATH={self.prefix}"],
+                              capture_output=True, text=True, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("no component none", done.stderr)
 
     def test_cmake_refuses_another_version(self):
         for version in ("0.2", "1.0", "0.1.99"):
@@ -79,13 +100,17 @@ class InstallTest(unittest.TestCase):
         for package, source, arguments, expected in (
                 ("ciliumcore", "matrix", [f"{SHOP}/manifests"], by_hand()),
                 ("ciliumcore-static", "matrix", [f"{SHOP}/manifests"], by_hand()),
-                ("ciliumcore-testing", "packet", [], PACKETS)):
+                ("ciliumcore-testing", "packet", [], PACKETS),
+                ("ciliumcore-flow-proto", "flow", [], None)):
             with self.subTest(package):
                 flags = run("pkg-config", "--cflags", "--libs", package, env=env)[0].split()
                 program = f"{self.work}/{package}"
                 run("c++", "-std=c++20", f"{SOURCES}/{source}.cc", "-o", program, *flags)
-                self.assertEqual(
-                    run(program, *arguments, env={"LD_LIBRARY_PATH": f"{prefix}/lib"}), expected)
+                lines = run(program, *arguments, env={"LD_LIBRARY_PATH": f"{prefix}/lib"})
+                if expected is None:
+                    self.check_flow(lines)
+                else:
+                    self.assertEqual(lines, expected)
 
     def test_headers_are_those_of_the_library_and_whole(self):
         headers = sorted(glob.glob("**/*.h", root_dir=f"{self.prefix}/include", recursive=True))

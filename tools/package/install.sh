@@ -5,10 +5,11 @@
 #   BUILT=DIR tools/package/install.sh    what to build is built already, in DIR
 #
 #   find_package(ciliumcore CONFIG REQUIRED)           ciliumcore::ciliumcore, ::static, ::testing
+#       COMPONENTS flow_proto                          ciliumcore::flow_proto; needs protobuf
 #   c++ -std=c++20 main.cc $(pkg-config --cflags --libs ciliumcore)
 #
 # The tree may be moved afterwards: nothing in it names PREFIX. A program built
-# against it is tied to the distribution's abseil.
+# against it is tied to the distribution's abseil, and to its protobuf if it uses that.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 prefix=${1:-/usr/local}
@@ -34,15 +35,16 @@ fill_in() {
 
 install -d "$root"/{bin,include,lib/{cmake/ciliumcore,pkgconfig},share/doc/ciliumcore/LICENSES}
 install -m 755 "$BUILT/tools/ccore/ccore" "$root/bin/"
-install -m 644 "$BUILT"/tools/package/libciliumcore{,_testing}.a "$root/lib/"
+install -m 644 "$BUILT"/tools/package/libciliumcore{,_flow_proto,_testing}.a "$root/lib/"
 install -m 644 "$BUILT/tools/package/libciliumcore.so" "$root/lib/libciliumcore.so.$version"
 ln -sf "libciliumcore.so.$version" "$root/lib/libciliumcore.so.$major"
 ln -sf "libciliumcore.so.$major" "$root/lib/libciliumcore.so"
-# What needs protobuf is for source builds.
-(cd include && find ciliumcore -name '*.h' ! -name flow_proto.h) | while read -r header; do
+(cd include && find ciliumcore -name '*.h') | while read -r header; do
   install -D -m 644 "include/$header" "$root/include/$header"
 done
-for package in ciliumcore ciliumcore-static ciliumcore-testing; do
+install -D -m 644 -t "$root/include/ciliumcore/flow/v1" \
+  "$BUILT/proto/ciliumcore/flow/v1/flow.pb.h" proto/ciliumcore/flow/v1/flow.proto
+for package in ciliumcore ciliumcore-flow-proto ciliumcore-static ciliumcore-testing; do
   fill_in $package.pc lib/pkgconfig
 done
 fill_in ciliumcoreConfig.cmake lib/cmake/ciliumcore
