@@ -5,23 +5,30 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <net/if.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
 #include <system_error>
 #include <utility>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "ciliumcore/base/status.h"
 #include "ciliumcore/base/unique_fd.h"
 #include "ciliumcore/datapath/inspect.h"
 #include "ciliumcore/net/netlink.h"
+#include "lib/base/status_macros_internal.h"
 #include "lib/datapath/doctor_internal.h"
 #include "lib/datapath/kernel_status_internal.h"
 #include "lib/datapath/libbpf_log_internal.h"
@@ -44,9 +51,10 @@ struct Station {
 };
 
 // Nothing if it is gone meanwhile.
-std::optional<Station> StationOf(uint32_t id) {
+absl::StatusOr<std::optional<Station>> StationOf(uint32_t id) {
   const absl::StatusOr<KernelProgram> program = FindProgram(id);
-  if (!program.ok()) return std::nullopt;
+  if (absl::IsNotFound(program.status())) return std::nullopt;
+  if (!program.ok()) return program.status();
   const std::string& name = program->status.name;
   Station station = {.who = absl::StrCat("program ", name, " (", id, ")"),
                      .where = {},
@@ -57,17 +65,56 @@ std::optional<Station> StationOf(uint32_t id) {
 }
 
 // Those on a hook, in the order in which they run. `flags`: how they are there.
-std::vector<Station> StationsOn(int target, bpf_attach_type type,
-                                __u32* flags = nullptr) {
+absl::StatusOr<std::vector<Station>> StationsOn(int target,
+                                                bpf_attach_type type,
+                                                __u32* flags = nullptr) {
   std::vector<Station> stations;
   __u32 ids[64] = {}, count = std::size(ids), how = 0;
-  if (bpf_prog_query(target, type, 0, &how, ids, &count) != 0) return stations;
+  if (bpf_prog_query(target, type, 0, &how, ids, &count) != 0) {
+    if (errno == EINVAL) return stations;  // the kernel has no such hook
+    return absl::ErrnoToStatus(errno, "asking who is on its hooks");
+  }
   if (flags != nullptr) *flags = how;
   for (__u32 i = 0; i < count; ++i) {
-    if (auto station = StationOf(ids[i]); station.has_value())
-      stations.push_back(*std::move(station));
+    CC_ASSIGN_OR_RETURN(std::optional<Station> station, StationOf(ids[i]));
+    if (station.has_value()) stations.push_back(*std::move(station));
   }
   return stations;
+}
+
+// And by filters, which packets come to behind tcx.
+absl::StatusOr<std::vector<Station>> StationsOn(
+    const std::string& interface, int ifindex, bool is_egress,
+    const std::vector<TrafficFilter>& filters) {
+  const char* const hook = is_egress ? "egress" : "ingress";
+  CC_ASSIGN_OR_RETURN(
+      std::vector<Station> stations,
+      StationsOn(ifindex, is_egress ? kTcxEgress : kTcxIngress));
+  for (Station& station : stations) {
+    station.where = absl::StrCat("tcx ", hook);
+    station.look = absl::StrCat("bpftool net show dev ", interface);
+  }
+  for (const TrafficFilter& filter : filters) {
+    if (filter.is_egress != is_egress) continue;
+    std::optional<Station> station;
+    if (filter.program != 0) {
+      CC_ASSIGN_OR_RETURN(station, StationOf(filter.program));
+    }
+    if (!station.has_value()) {
+      station.emplace();
+      station->who = absl::StrCat("a filter of kind ", filter.kind);
+    }
+    station->where = absl::StrCat("tc ", hook, ", pref ", filter.priority);
+    station->look = absl::StrCat("tc filter show dev ", interface, " ", hook);
+    stations.push_back(*std::move(station));
+  }
+  return stations;
+}
+
+void TellUnasked(const std::string& subject, const absl::Status& why,
+                 Findings& findings) {
+  findings.push_back({Severity::kWarning, subject, std::string(why.message()),
+                      absl::IsPermissionDenied(why) ? "run as root" : ""});
 }
 
 // Two of the library's own on one hook belong to two datapaths.
@@ -93,6 +140,10 @@ void TellStrangers(const std::string& interface,
                    [](const Station& station) { return station.is_ours(); });
   for (auto at = stations.begin(); at != stations.end(); ++at) {
     if (at->is_ours()) continue;
+    // A classifier may show several parts of itself.
+    if (at != stations.begin() && std::prev(at)->who == at->who &&
+        std::prev(at)->where == at->where)
+      continue;
     const char* const meaning =
         ours == stations.end()
             ? ": with a datapath too, the first of both would decide alone"
@@ -115,11 +166,14 @@ void LookAtXdp(const std::string& interface, int ifindex, Findings& findings) {
   if (bpf_xdp_query(ifindex, 0, &attached) != 0) return;
   for (const __u32 id : std::set<__u32>{
            attached.drv_prog_id, attached.hw_prog_id, attached.skb_prog_id}) {
-    const auto station = id == 0 ? std::nullopt : StationOf(id);
-    if (!station.has_value()) continue;
+    if (id == 0) continue;
+    const absl::StatusOr<std::optional<Station>> station = StationOf(id);
+    if (!station.ok())
+      return TellUnasked(interface, station.status(), findings);
+    if (!station->has_value()) continue;
     findings.push_back(
         {Severity::kNote, interface,
-         absl::StrCat(station->who,
+         absl::StrCat((*station)->who,
                       " is at XDP: what it drops or redirects is not judged"),
          absl::StrCat("ip link show dev ", interface)});
   }
@@ -134,38 +188,19 @@ void LookAtInterface(const std::string& interface, Findings& findings) {
   }
   const LibbpfLog quiet;
   const size_t before = findings.size();
-  std::vector<TrafficFilter> filters;
   absl::StatusOr<Netlink> netlink = Netlink::Open();
-  auto found = netlink.ok() ? netlink->Filters(interface) : netlink.status();
-  if (found.ok()) {
-    filters = *std::move(found);
-  } else {
-    findings.push_back({Severity::kWarning, interface,
-                        std::string(found.status().message()), ""});
-  }
+  const absl::StatusOr<std::vector<TrafficFilter>> filters =
+      netlink.ok() ? netlink->Filters(interface) : netlink.status();
+  if (!filters.ok()) return TellUnasked(interface, filters.status(), findings);
   LookAtXdp(interface, ifindex, findings);
-  for (const auto& [type, hook] :
-       {std::pair(kTcxIngress, "ingress"), std::pair(kTcxEgress, "egress")}) {
-    // Packets come to tcx first.
-    std::vector<Station> stations = StationsOn(ifindex, type);
-    for (Station& station : stations) {
-      station.where = absl::StrCat("tcx ", hook);
-      station.look = absl::StrCat("bpftool net show dev ", interface);
-    }
-    for (const TrafficFilter& filter : filters) {
-      if (filter.is_egress != (type == kTcxEgress)) continue;
-      auto station =
-          filter.program == 0 ? std::nullopt : StationOf(filter.program);
-      if (!station.has_value()) {
-        station.emplace();
-        station->who = absl::StrCat("a filter of kind ", filter.kind);
-      }
-      station->where = absl::StrCat("tc ", hook, ", pref ", filter.priority);
-      station->look = absl::StrCat("tc filter show dev ", interface, " ", hook);
-      stations.push_back(*std::move(station));
-    }
-    TellStrangers(interface, stations, findings);
-    LookForTwins(interface, absl::StrCat("tc ", hook), stations, findings);
+  for (const bool is_egress : {false, true}) {
+    const absl::StatusOr<std::vector<Station>> stations =
+        StationsOn(interface, ifindex, is_egress, *filters);
+    if (!stations.ok())
+      return TellUnasked(interface, stations.status(), findings);
+    TellStrangers(interface, *stations, findings);
+    LookForTwins(interface, is_egress ? "tc egress" : "tc ingress", *stations,
+                 findings);
   }
   if (findings.size() == before)
     findings.push_back(
@@ -179,9 +214,13 @@ void LookAtCgroup(const std::string& path, int cgroup, Findings& findings) {
         std::pair(BPF_CGROUP_UDP4_SENDMSG, "sendmsg4"),
         std::pair(BPF_CGROUP_UDP6_SENDMSG, "sendmsg6")}) {
     __u32 flags = 0;
-    const std::vector<Station> stations = StationsOn(cgroup, type, &flags);
+    const absl::StatusOr<std::vector<Station>> stations =
+        StationsOn(cgroup, type, &flags);
+    if (!stations.ok()) {
+      return TellUnasked("cgroup", Annotate(stations.status(), path), findings);
+    }
     const std::string where = absl::StrCat(hook, " of ", path);
-    for (const Station& station : stations) {
+    for (const Station& station : *stations) {
       if (station.is_ours()) continue;
       const char* const meaning =
           (flags & BPF_F_ALLOW_MULTI) != 0
@@ -197,7 +236,7 @@ void LookAtCgroup(const std::string& path, int cgroup, Findings& findings) {
                         "; give the datapath a cgroup that its owner has "
                         "not")});
     }
-    LookForTwins("cgroup", where, stations, findings);
+    LookForTwins("cgroup", where, *stations, findings);
   }
 }
 
@@ -241,6 +280,16 @@ void LookAtCgroups(const DoctorOptions& options,
       if (cgroup.get() < 0) {
         findings.push_back({Severity::kWarning, "cgroup",
                             absl::StrCat(path, " cannot be opened"), ""});
+        break;
+      }
+      struct statfs system = {};
+      if (fstatfs(cgroup.get(), &system) != 0 ||
+          static_cast<unsigned long>(system.f_type) != CGROUP2_SUPER_MAGIC) {
+        if (wanted.contains(path)) {
+          findings.push_back({Severity::kWarning, "cgroup",
+                              absl::StrCat(path, " is no cgroup of version 2"),
+                              ""});
+        }
         break;
       }
       LookAtCgroup(path, cgroup.get(), findings);

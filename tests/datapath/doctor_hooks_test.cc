@@ -8,7 +8,10 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
+#include <linux/capability.h>
 #include <net/if.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -16,6 +19,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -321,6 +325,39 @@ TEST_F(DoctorHooksTest, AConnectHookThatSuffersNoOtherIsSaidTo) {
                          ", alone: services cannot be attached to this cgroup, "
                          "nor to any below it"));
       }));
+}
+
+TEST_F(DoctorHooksTest, ADirectoryThatIsNoCgroupIsSaidToBeNone) {
+  const std::vector<Finding> findings =
+      Diagnose({.bpffs = bpffs_->root(), .cgroup = bpffs_->root()});
+  std::vector<std::string> found;
+  for (const Finding& finding : findings) {
+    if (finding.subject == "cgroup") found.push_back(finding.found);
+  }
+  EXPECT_EQ(found, std::vector<std::string>{absl::StrCat(
+                       bpffs_->root(), " is no cgroup of version 2")});
+}
+
+// What cannot be asked is not in order.
+TEST_F(DoctorHooksTest, WithoutPrivilegeNothingIsSaidToBeInOrder) {
+  Open(true);
+  std::vector<Finding> findings;
+  std::thread([&] {
+    __user_cap_header_struct self = {_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct none[2] = {};
+    ASSERT_EQ(syscall(SYS_capset, &self, none), 0);
+    findings = Diagnose({.bpffs = bpffs_->root(),
+                         .cgroup = cgroup_->path(),
+                         .interfaces = {"veth-web"}});
+  }).join();
+  int told = 0;
+  for (const Finding& finding : findings) {
+    if (finding.subject != "veth-web" && finding.subject != "cgroup") continue;
+    ++told;
+    EXPECT_EQ(finding.severity, Severity::kWarning) << finding.found;
+    EXPECT_EQ(finding.remedy, "run as root") << finding.found;
+  }
+  EXPECT_GE(told, 2);
 }
 
 TEST_F(DoctorHooksTest, InterfacesElsewhereAreNotPassedOverInSilence) {
