@@ -10,6 +10,17 @@
 #include "lib/datapath/doctor_internal.h"
 
 namespace ciliumcore::internal {
+namespace {
+
+// Of an instance that cannot be read. It may be at work all the same.
+std::string RemedyOf(const absl::Status& why) {
+  if (absl::IsPermissionDenied(why)) return "run as root";
+  if (absl::IsFailedPrecondition(why))
+    return "ask the ccore of the build that pinned it";
+  return "";
+}
+
+}  // namespace
 
 void LookAtFeatures(Findings& findings) {
   for (const KernelFeatureInfo& info : KernelFeatures()) {
@@ -46,7 +57,7 @@ void LookAtInstances(const DoctorOptions& options, Findings& findings) {
     if (!status.ok()) {
       findings.push_back({Severity::kWarning, subject,
                           std::string(status.status().message()),
-                          absl::StrCat("rm -r ", directory)});
+                          RemedyOf(status.status())});
       continue;
     }
     if (status->writer.has_value()) {

@@ -327,6 +327,21 @@ TEST_F(DoctorHooksTest, AConnectHookThatSuffersNoOtherIsSaidTo) {
       }));
 }
 
+TEST_F(DoctorHooksTest, AnInstanceOfAnotherBuildIsLeftToThat) {
+  Open(true);
+  const std::string path = MapPath("cc_tables");
+  ASSERT_EQ(unlink(path.c_str()), 0);
+  const UniqueFd foreign(
+      bpf_map_create(BPF_MAP_TYPE_HASH, "foreign", 4, 4, 16, nullptr));
+  ASSERT_EQ(bpf_obj_pin(foreign.get(), path.c_str()), 0);
+  const std::vector<std::string> ills = Ills("instance test");
+  ASSERT_EQ(ills.size(), 1u);
+  EXPECT_TRUE(
+      absl::EndsWith(ills[0], " | ask the ccore of the build that pinned it"))
+      << ills[0];
+  EXPECT_TRUE(Connect().connected()) << "it works all the same";
+}
+
 TEST_F(DoctorHooksTest, ADirectoryThatIsNoCgroupIsSaidToBeNone) {
   const std::vector<Finding> findings =
       Diagnose({.bpffs = bpffs_->root(), .cgroup = bpffs_->root()});
