@@ -90,7 +90,7 @@ absl::StatusOr<FrameFields> FieldsOf(const Arguments& arguments, bool is_v4) {
     fields.source_port = static_cast<uint16_t>(*arguments.source_port);
   }
   if (!arguments.flags.empty()) {
-    absl::StatusOr<uint8_t> flags = ParseTcpFlags(arguments.flags);
+    absl::StatusOr<uint8_t> flags = testing::ParseTcpFlags(arguments.flags);
     if (!flags.ok()) return Annotate(flags.status(), "--flags");
     if (fields.port.protocol != Protocol::kTcp) {
       return absl::InvalidArgumentError("--flags: only TCP has them");
