@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ciliumcore: who may talk to whom and why, by manifests and by packets.
+"""ciliumcore: who may talk to whom and why, by manifests, packets and kernels.
 
 Policies, as questions:
 
@@ -17,6 +17,13 @@ Packets, without root:
         change.set_policies(cc.load_policies(text))
     print(node.send("web", cc.PacketBuilder().ethernet().ip(a, b).tcp(40000, 80).build()))
 
+The kernel, as root:
+
+    with cc.Datapath.open("demo") as datapath:
+        with datapath.change() as change: ...
+        for flow in datapath.flows():
+            print(flow)
+
 What fails raises StatusError, with the code of the library's status. Values
 (policies, labels, flows) are copies, and outlive where they come from. Long
 calls release the interpreter's lock.
@@ -24,16 +31,16 @@ calls release the interpreter's lock.
 
 from ._ciliumcore import (
     Backend, Change, ChangePlan, Cluster, CompiledCluster, ConnectionTimeouts, Counter,
-    DatapathCapacity, Flow, FlowCounts, FlowEnd, FlowFilter, FlowJudgement, Identity,
-    IdentityAllocator, Judgement, Label, Labels, Matrix, NativeDatapath, NetworkPolicy,
-    PacketBuilder, PacketOutcome, PacketTrace, PlannedChange, PlannedRoom, PortSpan, Selector,
-    Service, StatusError, TraceEnd, TraceSide, TracedFlow, load_policies)
+    Datapath, DatapathCapacity, Flow, FlowCounts, FlowEnd, FlowFilter, FlowJudgement,
+    FlowReader, Identity, IdentityAllocator, Judgement, Label, Labels, Matrix, NativeDatapath,
+    NetworkPolicy, PacketBuilder, PacketOutcome, PacketTrace, PlannedChange, PlannedRoom,
+    PortSpan, Selector, Service, StatusError, TraceEnd, TraceSide, TracedFlow, load_policies)
 
 __all__ = [
     "Backend", "Change", "ChangePlan", "Cluster", "CompiledCluster", "ConnectionTimeouts",
-    "Counter", "DatapathCapacity", "Flow", "FlowCounts", "FlowEnd", "FlowFilter",
-    "FlowJudgement", "Identity", "IdentityAllocator", "Judgement", "Label", "Labels", "Matrix",
-    "NativeDatapath", "NetworkPolicy", "PacketBuilder", "PacketOutcome", "PacketTrace",
-    "PlannedChange", "PlannedRoom", "PortSpan", "Selector", "Service", "StatusError",
-    "TraceEnd", "TraceSide", "TracedFlow", "load_policies",
+    "Counter", "Datapath", "DatapathCapacity", "Flow", "FlowCounts", "FlowEnd", "FlowFilter",
+    "FlowJudgement", "FlowReader", "Identity", "IdentityAllocator", "Judgement", "Label",
+    "Labels", "Matrix", "NativeDatapath", "NetworkPolicy", "PacketBuilder", "PacketOutcome",
+    "PacketTrace", "PlannedChange", "PlannedRoom", "PortSpan", "Selector", "Service",
+    "StatusError", "TraceEnd", "TraceSide", "TracedFlow", "load_policies",
 ]

@@ -74,6 +74,7 @@ PYBIND11_MODULE(_ciliumcore, module) {
   BindPackets(module);
   BindOptions(module);
   BindChange(module);
+  BindDatapath(module);
   BindNative(module);
 }
 

@@ -80,6 +80,7 @@ void BindFlow(py::module_& module);
 void BindPackets(py::module_& module);
 void BindOptions(py::module_& module);
 void BindChange(py::module_& module);
+void BindDatapath(py::module_& module);
 void BindNative(py::module_& module);
 
 }  // namespace ciliumcore::python
