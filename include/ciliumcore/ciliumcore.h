@@ -26,6 +26,7 @@
 #include "ciliumcore/policy/compiler.h"
 #include "ciliumcore/policy/manifest.h"
 #include "ciliumcore/policy/matrix.h"
+#include "ciliumcore/policy/named_end.h"
 #include "ciliumcore/policy/network_policy.h"
 #include "ciliumcore/service/cluster_services.h"
 #include "ciliumcore/service/service.h"

@@ -11,8 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "ciliumcore/net/netlink.h"
 #include "lib/base/status_macros_internal.h"
 #include "lib/net/netlink_message_internal.h"
@@ -24,6 +26,11 @@ using internal::NetlinkAttribute;
 using internal::NetlinkRequest;
 
 namespace {
+
+int HexDigit(char digit) {
+  return absl::ascii_isdigit(digit) ? digit - '0'
+                                    : absl::ascii_tolower(digit) - 'a' + 10;
+}
 
 std::string Subject(absl::string_view link) {
   return absl::StrCat("link ", link);
@@ -94,6 +101,25 @@ void AddEnd(NetlinkRequest& request, const VethEnd& end) {
 std::string MacToString(const MacAddress& mac) {
   return absl::StrFormat("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
                          mac[2], mac[3], mac[4], mac[5]);
+}
+
+absl::StatusOr<MacAddress> ParseMac(absl::string_view text) {
+  MacAddress mac = {};
+  size_t count = 0;
+  for (const absl::string_view byte : absl::StrSplit(text, ':')) {
+    const bool is_byte = byte.size() == 2 && absl::ascii_isxdigit(byte[0]) &&
+                         absl::ascii_isxdigit(byte[1]);
+    if (count == mac.size() || !is_byte) {
+      count = 0;
+      break;
+    }
+    mac[count++] =
+        static_cast<uint8_t>(HexDigit(byte[0]) << 4 | HexDigit(byte[1]));
+  }
+  if (count == mac.size()) return mac;
+  return absl::InvalidArgumentError(
+      absl::StrCat("expected a MAC address such as 02:00:00:00:00:01, found \"",
+                   text, "\""));
 }
 
 absl::StatusOr<LinkInfo> Netlink::FindLink(absl::string_view name) {

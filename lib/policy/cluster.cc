@@ -21,6 +21,8 @@ bool IsOfNamespace(const Label& label) {
 
 }  // namespace
 
+std::string Pod::ToString() const { return absl::StrCat(ns, "/", name); }
+
 Namespace MakeNamespace(absl::string_view name, Labels labels) {
   labels.Set(kNamespaceNameLabel, name);
   return {.name = std::string(name), .labels = std::move(labels)};

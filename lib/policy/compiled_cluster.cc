@@ -19,10 +19,6 @@
 namespace ciliumcore {
 namespace {
 
-std::string NameOf(const Pod& pod) {
-  return absl::StrCat(pod.ns, "/", pod.name);
-}
-
 using Owners = absl::flat_hash_map<IpAddress, uint32_t>;
 
 // Who has which address; pods in the host's network share the node's.
@@ -35,7 +31,7 @@ absl::StatusOr<Owners> OwnersOf(const std::vector<Pod>& pods) {
       if (inserted || (pods[i].host_network && first.host_network)) continue;
       if (at->second == i) continue;
       return absl::InvalidArgumentError(
-          absl::StrCat("pods ", NameOf(first), " and ", NameOf(pods[i]),
+          absl::StrCat("pods ", first.ToString(), " and ", pods[i].ToString(),
                        " both have the address ", address.ToString()));
     }
   }

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ciliumcore/testing/packet_trace.h"
 
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "ciliumcore/flow/reason.h"
 
 namespace ciliumcore::testing {
 namespace {
+
+// By their bits, from the lowest on.
+constexpr const char* kTcpFlags[] = {"FIN", "SYN", "RST", "PSH",
+                                     "ACK", "URG", "ECE", "CWR"};
 
 bool IsIcmp(Protocol protocol) {
   return protocol == Protocol::kIcmp || protocol == Protocol::kIcmpv6;
@@ -75,14 +84,28 @@ absl::string_view ConnectionName(PacketTrace::Connection connection) {
 }
 
 std::string TcpFlagNames(uint8_t flags) {
-  static constexpr const char* kNames[] = {"FIN", "SYN", "RST", "PSH",
-                                           "ACK", "URG", "ECE", "CWR"};
   std::string text;
   for (int bit = 0; bit < 8; ++bit) {
     if ((flags >> bit & 1) == 0) continue;
-    absl::StrAppend(&text, text.empty() ? "" : ",", kNames[bit]);
+    absl::StrAppend(&text, text.empty() ? "" : ",", kTcpFlags[bit]);
   }
   return text.empty() ? "none" : text;
+}
+
+absl::StatusOr<uint8_t> ParseTcpFlags(absl::string_view text) {
+  const std::string upper = absl::AsciiStrToUpper(text);
+  if (upper == "NONE") return uint8_t{0};
+  uint8_t flags = 0;
+  for (const absl::string_view name : absl::StrSplit(upper, ',')) {
+    const auto found =
+        std::find(std::begin(kTcpFlags), std::end(kTcpFlags), name);
+    if (found == std::end(kTcpFlags)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "expected none or flags such as SYN,ACK, found \"", text, "\""));
+    }
+    flags |= static_cast<uint8_t>(1u << (found - std::begin(kTcpFlags)));
+  }
+  return flags;
 }
 
 std::vector<std::string> PacketTrace::Lines() const {

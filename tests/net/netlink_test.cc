@@ -79,6 +79,18 @@ TEST(MacTest, IsWrittenAsUsual) {
   EXPECT_EQ(MacToString({0x02, 0, 0xab, 0xcd, 0, 0x0f}), "02:00:ab:cd:00:0f");
 }
 
+TEST(MacTest, IsReadAsItIsWritten) {
+  const MacAddress mac = {0x02, 0, 0xab, 0xcd, 0, 0x0f};
+  EXPECT_EQ(*ParseMac("02:00:AB:cd:00:0f"), mac);
+  for (const char* wrong :
+       {"", "02:00:00:00:00", "02:00:00:00:00:01:02", "2:0:0:0:0:1",
+        "02-00-00-00-00-01", "02:00:00:00:00:0g"}) {
+    EXPECT_EQ(ParseMac(wrong).status().code(),
+              absl::StatusCode::kInvalidArgument)
+        << wrong;
+  }
+}
+
 TEST_F(NetlinkTest, MakesAPairAcrossNamespaces) {
   ASSERT_OK(at_node_->AddVeth(
       {.name = "veth", .mac = kMac, .mtu = 1400},

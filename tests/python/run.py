@@ -14,6 +14,8 @@ sys.path.insert(0, os.path.abspath("bindings/python"))
 import pytest  # noqa: E402
 
 OPTIONS = ["-q", "-p", "no:cacheprovider"]
+if "TEST_TMPDIR" in os.environ:
+    OPTIONS.append("--basetemp=" + os.path.join(os.environ["TEST_TMPDIR"], "pytest"))
 if "XML_OUTPUT_FILE" in os.environ:
     OPTIONS.append("--junitxml=" + os.environ["XML_OUTPUT_FILE"])
 sys.exit(pytest.main(OPTIONS + sys.argv[1:]))

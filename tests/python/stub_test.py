@@ -34,6 +34,7 @@ def test_the_stub_is_of_the_module():
             said = {n.name: n for n in node.body}
             public = {n for n in bound if not n.startswith("_")}
             assert {n for n in said if not n.startswith("_")} == public, name
+            assert set(said) <= set(bound), name
             for member in public:
                 is_property = isinstance(bound[member], property)
                 marked = [ast.unparse(d) for d in said[member].decorator_list]

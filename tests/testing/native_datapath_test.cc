@@ -309,5 +309,17 @@ TEST_F(NativeDatapathTest, NodesAreIndependent) {
   EXPECT_FALSE(Open().dropped());
 }
 
+TEST(TcpFlagsTest, AreReadAsTheyAreWritten) {
+  for (int flags = 0; flags < 256; ++flags) {
+    EXPECT_EQ(*ParseTcpFlags(TcpFlagNames(static_cast<uint8_t>(flags))), flags);
+  }
+  EXPECT_EQ(*ParseTcpFlags("syn,ack"), kTcpSyn | kTcpAck);
+  for (const char* wrong : {"", "SYN,", "SYN ACK", "none,SYN", "0x12"}) {
+    EXPECT_EQ(ParseTcpFlags(wrong).status().code(),
+              absl::StatusCode::kInvalidArgument)
+        << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace ciliumcore::testing

@@ -13,9 +13,7 @@
 
 #include <pcap/pcap.h>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "ciliumcore/identity/allocator.h"
 #include "ciliumcore/testing/packet.h"
 #include "tools/ccore/nouns.h"
@@ -131,23 +129,6 @@ absl::StatusOr<Frame> MakeFrame(const IpAddress& source,
                .destination = destination,
                .time = absl::UnixEpoch(),
                .is_truncated = false};
-}
-
-absl::StatusOr<uint8_t> ParseTcpFlags(absl::string_view text) {
-  static constexpr const char* kNames[] = {"FIN", "SYN", "RST", "PSH",
-                                           "ACK", "URG", "ECE", "CWR"};
-  const std::string upper = absl::AsciiStrToUpper(text);
-  if (upper == "NONE") return uint8_t{0};
-  uint8_t flags = 0;
-  for (const absl::string_view name : absl::StrSplit(upper, ',')) {
-    const auto found = std::find(std::begin(kNames), std::end(kNames), name);
-    if (found == std::end(kNames)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "expected none or flags such as SYN,ACK, found \"", text, "\""));
-    }
-    flags |= static_cast<uint8_t>(1u << (found - std::begin(kNames)));
-  }
-  return flags;
 }
 
 absl::StatusOr<testing::NativeDatapath> MakeNode(

@@ -47,9 +47,6 @@ absl::StatusOr<Frame> MakeFrame(const IpAddress& source,
                                 const IpAddress& destination,
                                 const FrameFields& fields);
 
-// "SYN,ACK" or "none". InvalidArgument.
-absl::StatusOr<uint8_t> ParseTcpFlags(absl::string_view text);
-
 // All pods of the cluster on one node, each behind an interface of its name.
 // Those in the host's network are the node.
 absl::StatusOr<testing::NativeDatapath> MakeNode(

@@ -13,9 +13,9 @@
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/base/status.h"
 #include "ciliumcore/flow/reason.h"
+#include "ciliumcore/policy/named_end.h"
 #include "nlohmann/json.hpp"
 #include "tools/ccore/command.h"
-#include "tools/ccore/flow_end.h"
 #include "tools/ccore/packet.h"
 #include "tools/ccore/rule_json.h"
 
@@ -42,21 +42,21 @@ struct Result {
 
 // The addresses of the flow that the user describes. Of several pods, the
 // first, but for a flow of a workload with itself.
-absl::StatusOr<std::pair<FlowEnd, FlowEnd>> FindEnds(
+absl::StatusOr<std::pair<NamedEnd, NamedEnd>> FindEnds(
     const CompiledCluster& cluster, const Arguments& arguments) {
-  auto sources = FindFlowEnds(cluster, arguments.source);
+  auto sources = FindNamedEnds(cluster, arguments.source);
   if (!sources.ok()) return Annotate(sources.status(), "--src");
-  auto destinations = FindFlowEnds(cluster, arguments.destination);
+  auto destinations = FindNamedEnds(cluster, arguments.destination);
   if (!destinations.ok()) return Annotate(destinations.status(), "--dst");
-  std::optional<std::pair<FlowEnd, FlowEnd>> itself;
-  for (const FlowEnd& source : *sources) {
-    for (const FlowEnd& destination : *destinations) {
-      for (const FlowEnd* end : {&source, &destination}) {
+  std::optional<std::pair<NamedEnd, NamedEnd>> itself;
+  for (const NamedEnd& source : *sources) {
+    for (const NamedEnd& destination : *destinations) {
+      for (const NamedEnd* end : {&source, &destination}) {
         if (end->address.has_value()) continue;
         return absl::InvalidArgumentError(
             absl::StrCat(end->Name(), " has no address"));
       }
-      if (!Meet(source, destination)) continue;
+      if (!MayMeet(source, destination)) continue;
       if (!source.pod.has_value() || source.pod != destination.pod) {
         return std::make_pair(source, destination);
       }
@@ -90,7 +90,7 @@ absl::StatusOr<FrameFields> FieldsOf(const Arguments& arguments, bool is_v4) {
     fields.source_port = static_cast<uint16_t>(*arguments.source_port);
   }
   if (!arguments.flags.empty()) {
-    absl::StatusOr<uint8_t> flags = ParseTcpFlags(arguments.flags);
+    absl::StatusOr<uint8_t> flags = testing::ParseTcpFlags(arguments.flags);
     if (!flags.ok()) return Annotate(flags.status(), "--flags");
     if (fields.port.protocol != Protocol::kTcp) {
       return absl::InvalidArgumentError("--flags: only TCP has them");

@@ -14,9 +14,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/base/status.h"
+#include "ciliumcore/policy/named_end.h"
 #include "nlohmann/json.hpp"
 #include "tools/ccore/command.h"
-#include "tools/ccore/flow_end.h"
 #include "tools/ccore/policy.h"
 #include "tools/ccore/rule_json.h"
 
@@ -35,8 +35,8 @@ struct Arguments {
 
 // One flow between a pair of pods or addresses.
 struct Flow {
-  FlowEnd source;
-  FlowEnd destination;
+  NamedEnd source;
+  NamedEnd destination;
   PairDecision decision;
 
   bool is_to_itself() const {
@@ -46,14 +46,14 @@ struct Flow {
 
 // What happens on the way; flows of other pods that fare alike are left out.
 std::vector<Flow> Trace(const CompiledPolicy& policy,
-                        const std::vector<FlowEnd>& sources,
-                        const std::vector<FlowEnd>& destinations,
+                        const std::vector<NamedEnd>& sources,
+                        const std::vector<NamedEnd>& destinations,
                         const PortProtocol& port) {
   std::vector<Flow> flows;
   std::optional<Flow> to_itself;
-  for (const FlowEnd& source : sources) {
-    for (const FlowEnd& destination : destinations) {
-      if (!Meet(source, destination)) continue;
+  for (const NamedEnd& source : sources) {
+    for (const NamedEnd& destination : destinations) {
+      if (!MayMeet(source, destination)) continue;
       Flow flow = {source, destination, {}};
       if (flow.is_to_itself()) {
         flow.decision.egress.verdict = Verdict::kAllow;
@@ -76,9 +76,9 @@ std::vector<Flow> Trace(const CompiledPolicy& policy,
   return flows;
 }
 
-bool IsOutside(const std::vector<FlowEnd>& ends) {
+bool IsOutside(const std::vector<NamedEnd>& ends) {
   return std::none_of(ends.begin(), ends.end(),
-                      [](const FlowEnd& end) { return end.pod.has_value(); });
+                      [](const NamedEnd& end) { return end.pod.has_value(); });
 }
 
 // One end's judgement in words.
@@ -87,7 +87,7 @@ struct Judgement {
   std::vector<std::string> lines;
 };
 
-Judgement Describe(const CompiledPolicy& policy, const FlowEnd& subject,
+Judgement Describe(const CompiledPolicy& policy, const NamedEnd& subject,
                    Direction direction, const Cell& cell) {
   Judgement judgement;
   const RuleSet* set = policy.FindRuleSet(cell.rule_set);
@@ -125,8 +125,8 @@ void PrintText(const CompiledPolicy& policy, const PortProtocol& port,
                const std::vector<Flow>& flows, std::ostream& out) {
   const char* separator = "";
   for (const Flow& flow : flows) {
-    out << separator << flow.source.Text() << " -> " << flow.destination.Text()
-        << ", " << port.ToString() << ": "
+    out << separator << flow.source.ToString() << " -> "
+        << flow.destination.ToString() << ", " << port.ToString() << ": "
         << (flow.decision.allowed() ? "allowed" : "denied") << "\n";
     separator = "\n";
     if (flow.is_to_itself()) {
@@ -146,7 +146,7 @@ void PrintText(const CompiledPolicy& policy, const PortProtocol& port,
   }
 }
 
-Json EndJson(const FlowEnd& end) {
+Json EndJson(const NamedEnd& end) {
   Json json;
   if (end.pod.has_value()) json["pod"] = end.name;
   if (end.address.has_value()) json["address"] = end.address->ToString();
@@ -182,9 +182,9 @@ int Run(const Arguments& arguments) {
   if (!port.ok()) return BadInput(Annotate(port.status(), "--dport"));
   absl::StatusOr<CompiledCluster> cluster = LoadCluster(arguments.manifests);
   if (!cluster.ok()) return BadInput(cluster.status());
-  auto sources = FindFlowEnds(*cluster, arguments.source);
+  auto sources = FindNamedEnds(*cluster, arguments.source);
   if (!sources.ok()) return BadInput(Annotate(sources.status(), "--src"));
-  auto destinations = FindFlowEnds(*cluster, arguments.destination);
+  auto destinations = FindNamedEnds(*cluster, arguments.destination);
   if (!destinations.ok()) {
     return BadInput(Annotate(destinations.status(), "--dst"));
   }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labels, identities and policies of ciliumcore: who may talk to whom, and why.
+"""ciliumcore: who may talk to whom and why, by manifests, packets and kernels.
 
-    import ciliumcore as cc
+Policies, as questions:
 
     cluster = cc.Cluster.from_files(["manifests/"]).compile()
     for source, destination, ports in cluster.matrix().connections():
@@ -9,15 +9,38 @@
     for flow in cluster.trace("shop/web", "shop/cart", "7070/TCP"):
         print(flow.allowed, flow.egress.why, flow.ingress.why)
 
-What fails raises StatusError. Long calls release the interpreter's lock.
+Packets, without root:
+
+    node = cc.NativeDatapath.open()
+    with node.change() as change:
+        change.attach_endpoint("web", "10.0.0.1", identities.allocate({"app": "web"}))
+        change.set_policies(cc.load_policies(text))
+    print(node.send("web", cc.PacketBuilder().ethernet().ip(a, b).tcp(40000, 80).build()))
+
+The kernel, as root:
+
+    with cc.Datapath.open("demo") as datapath:
+        with datapath.change() as change: ...
+        for flow in datapath.flows():
+            print(flow)
+
+What fails raises StatusError, with the code of the library's status. Values
+(policies, labels, flows) are copies, and outlive where they come from. Long
+calls release the interpreter's lock.
 """
 
 from ._ciliumcore import (
-    Cluster, CompiledCluster, Identity, IdentityAllocator, Judgement, Label, Labels, Matrix,
-    NetworkPolicy, PortSpan, Selector, StatusError, TracedFlow, load_policies)
+    Backend, Change, ChangePlan, Cluster, CompiledCluster, ConnectionTimeouts, Counter,
+    Datapath, DatapathCapacity, Flow, FlowCounts, FlowEnd, FlowFilter, FlowJudgement,
+    FlowReader, Identity, IdentityAllocator, Judgement, Label, Labels, Matrix, NativeDatapath,
+    NetworkPolicy, PacketBuilder, PacketOutcome, PacketTrace, PlannedChange, PlannedRoom,
+    PortSpan, Selector, Service, StatusError, TraceEnd, TraceSide, TracedFlow, load_policies)
 
 __all__ = [
-    "Cluster", "CompiledCluster", "Identity", "IdentityAllocator", "Judgement", "Label", "Labels",
-    "Matrix", "NetworkPolicy", "PortSpan", "Selector", "StatusError", "TracedFlow",
-    "load_policies",
+    "Backend", "Change", "ChangePlan", "Cluster", "CompiledCluster", "ConnectionTimeouts",
+    "Counter", "Datapath", "DatapathCapacity", "Flow", "FlowCounts", "FlowEnd", "FlowFilter",
+    "FlowJudgement", "FlowReader", "Identity", "IdentityAllocator", "Judgement", "Label",
+    "Labels", "Matrix", "NativeDatapath", "NetworkPolicy", "PacketBuilder", "PacketOutcome",
+    "PacketTrace", "PlannedChange", "PlannedRoom", "PortSpan", "Selector", "Service",
+    "StatusError", "TraceEnd", "TraceSide", "TracedFlow", "load_policies",
 ]

@@ -4,6 +4,9 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
 namespace ciliumcore::python {
 
 std::vector<IpPrefix> ToPrefixes(const py::iterable& objects) {
@@ -12,6 +15,29 @@ std::vector<IpPrefix> ToPrefixes(const py::iterable& objects) {
     prefixes.push_back(Value(IpPrefix::Parse(std::string(py::str(object)))));
   }
   return prefixes;
+}
+
+IpAddress ToAddress(const py::handle& object) {
+  return Value(IpAddress::Parse(std::string(py::str(object))));
+}
+
+std::vector<IpAddress> ToAddresses(const py::object& objects) {
+  if (py::isinstance<py::str>(objects) ||
+      !py::isinstance<py::iterable>(objects)) {
+    return {ToAddress(objects)};
+  }
+  std::vector<IpAddress> addresses;
+  for (const py::handle object : objects) {
+    addresses.push_back(ToAddress(object));
+  }
+  return addresses;
+}
+
+void RefuseChoice(const char* what, const std::string& found,
+                  const std::vector<std::string>& choices) {
+  throw StatusException(absl::InvalidArgumentError(
+      absl::StrCat(what, ": expected \"", absl::StrJoin(choices, "\" or \""),
+                   "\", found \"", found, "\"")));
 }
 
 namespace {
@@ -44,6 +70,12 @@ PYBIND11_MODULE(_ciliumcore, module) {
   BindErrors(module);
   BindLabels(module);
   BindPolicy(module);
+  BindFlow(module);
+  BindPackets(module);
+  BindOptions(module);
+  BindChange(module);
+  BindDatapath(module);
+  BindNative(module);
 }
 
 }  // namespace ciliumcore::python

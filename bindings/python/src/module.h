@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What the parts of the Python module share: errors as exceptions, prefixes as
-// text, and who adds what.
+// What the parts of the Python module share: errors as exceptions, addresses
+// and choices as text, and who adds what.
 
 #ifndef CILIUMCORE_BINDINGS_PYTHON_SRC_MODULE_H_
 #define CILIUMCORE_BINDINGS_PYTHON_SRC_MODULE_H_
@@ -9,7 +9,9 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <cstdint>
 #include <exception>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,9 +50,38 @@ T Value(absl::StatusOr<T> result) {
 // A prefix is text, or anything that prints as one, such as ipaddress's.
 std::vector<IpPrefix> ToPrefixes(const py::iterable& objects);
 
-// Each adds its part to the module.
+// An address likewise; of several, a lone one stands for a list.
+IpAddress ToAddress(const py::handle& object);
+std::vector<IpAddress> ToAddresses(const py::object& objects);
+
+// Throws InvalidArgument: `what` is one of `choices`, which `found` is not.
+[[noreturn]] void RefuseChoice(const char* what, const std::string& found,
+                               const std::vector<std::string>& choices);
+
+// The value that `text` stands for.
+template <typename T>
+T OneOf(const char* what, const std::string& text,
+        std::initializer_list<std::pair<const char*, T>> choices) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : choices) {
+    if (text == name) return value;
+    names.push_back(name);
+  }
+  RefuseChoice(what, text, names);
+}
+
+// "policy denied"; of a number without a name, "reason 17".
+std::string ReasonName(uint8_t reason);
+
+// Each adds its part to the module, after those whose types it shows.
 void BindLabels(py::module_& module);
 void BindPolicy(py::module_& module);
+void BindFlow(py::module_& module);
+void BindPackets(py::module_& module);
+void BindOptions(py::module_& module);
+void BindChange(py::module_& module);
+void BindDatapath(py::module_& module);
+void BindNative(py::module_& module);
 
 }  // namespace ciliumcore::python
 

@@ -4,7 +4,6 @@
 
 #include <pybind11/operators.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -29,56 +28,6 @@ struct TracedFlow {
   SideOfTrace egress, ingress;
 };
 
-struct FlowEnd {
-  std::string name;
-  Party party;
-  const IpAddress* address = nullptr;
-};
-
-std::string PodName(const Pod& pod) {
-  return absl::StrCat(pod.ns, "/", pod.name);
-}
-
-void AppendPod(const CompiledCluster& cluster, uint32_t index,
-               std::vector<FlowEnd>& ends) {
-  const Pod& pod = cluster.cluster.pods[index];
-  const size_t numbers = cluster.policy.endpoints[index].peers.size();
-  for (size_t i = 0; i < numbers; ++i) {
-    ends.push_back({PodName(pod), cluster.policy.PartyOf(index, i),
-                    i < pod.addresses.size() ? &pod.addresses[i] : nullptr});
-  }
-}
-
-// The ends that `text` may mean: an address, a pod, or a workload's pods.
-// `address` is where the parsed address lives.
-std::vector<FlowEnd> FindEnds(const CompiledCluster& cluster,
-                              const std::string& text, IpAddress& address) {
-  std::vector<FlowEnd> ends;
-  if (text.find('/') == std::string::npos) {
-    address = Value(IpAddress::Parse(text));
-    const Party party = cluster.policy.PartyOf(address);
-    const bool is_pod = party.endpoint != kNoEndpoint;
-    return {{is_pod ? PodName(cluster.cluster.pods[party.endpoint]) : text,
-             party, &address}};
-  }
-  for (uint32_t i = 0; i < cluster.cluster.pods.size(); ++i) {
-    if (PodName(cluster.cluster.pods[i]) == text) AppendPod(cluster, i, ends);
-  }
-  if (!ends.empty()) return ends;
-  for (const Workload& workload : cluster.workloads) {
-    if (absl::StrCat(workload.ns, "/", workload.name) != text &&
-        workload.ToString() != text) {
-      continue;
-    }
-    for (const uint32_t pod : workload.pods) AppendPod(cluster, pod, ends);
-  }
-  if (ends.empty()) {
-    Check(absl::NotFoundError(
-        absl::StrCat("no pod or workload is named ", text)));
-  }
-  return ends;
-}
-
 SideOfTrace Explain(const CompiledPolicy& policy, const Cell& cell) {
   const RuleSet* set = policy.FindRuleSet(cell.rule_set);
   return {std::string(VerdictName(cell.verdict)),
@@ -90,22 +39,16 @@ std::vector<TracedFlow> Trace(const CompiledCluster& cluster,
                               const std::string& destination,
                               const std::string& port_text) {
   const PortProtocol port = Value(PortProtocol::Parse(port_text));
-  IpAddress addresses[2];
-  const std::vector<FlowEnd> sources = FindEnds(cluster, source, addresses[0]);
-  const std::vector<FlowEnd> destinations =
-      FindEnds(cluster, destination, addresses[1]);
+  const std::vector<NamedEnd> sources = Value(FindNamedEnds(cluster, source));
+  const std::vector<NamedEnd> destinations =
+      Value(FindNamedEnds(cluster, destination));
   std::vector<TracedFlow> flows;
-  for (const FlowEnd& from : sources) {
-    for (const FlowEnd& to : destinations) {
-      if (from.address != nullptr && to.address != nullptr &&
-          from.address->is_v4() != to.address->is_v4()) {
-        continue;
-      }
+  for (const NamedEnd& from : sources) {
+    for (const NamedEnd& to : destinations) {
+      if (!MayMeet(from, to)) continue;
       TracedFlow flow = {
-          from.name, to.name, true, {"allow", ""}, {"allow", ""}};
-      const bool to_itself = from.party.endpoint != kNoEndpoint &&
-                             from.party.endpoint == to.party.endpoint;
-      if (!to_itself) {
+          from.Name(), to.Name(), true, {"allow", ""}, {"allow", ""}};
+      if (!from.pod.has_value() || from.pod != to.pod) {
         const PairDecision decision = cluster.policy.DecidePair(
             from.party, to.party, port.protocol, port.port);
         flow.allowed = decision.allowed();
@@ -196,7 +139,7 @@ void BindCluster(py::module_& module) {
           "pods",
           [](const Cluster& cluster) {
             std::vector<std::string> names;
-            for (const Pod& pod : cluster.pods) names.push_back(PodName(pod));
+            for (const Pod& pod : cluster.pods) names.push_back(pod.ToString());
             return names;
           },
           "\"namespace/name\" of each.")

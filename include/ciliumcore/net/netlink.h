@@ -33,6 +33,9 @@ using MacAddress = std::array<uint8_t, 6>;
 // "02:00:00:00:00:01".
 std::string MacToString(const MacAddress& mac);
 
+// Reads what MacToString writes, in either case. InvalidArgument otherwise.
+absl::StatusOr<MacAddress> ParseMac(absl::string_view text);
+
 struct LinkInfo {
   uint32_t ifindex = 0;
   std::string name;

@@ -51,6 +51,9 @@ struct Pod {
   std::vector<IpAddress> addresses;  // as far as the manifests say
   bool host_network = false;         // lives in its node's network
 
+  // "shop/web-0".
+  std::string ToString() const;
+
   friend bool operator==(const Pod&, const Pod&) = default;
 };
 

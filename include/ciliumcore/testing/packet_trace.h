@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "ciliumcore/base/ip.h"
 #include "ciliumcore/base/port.h"
@@ -83,6 +84,9 @@ absl::string_view ConnectionName(PacketTrace::Connection connection);
 
 // "SYN,ACK"; "none".
 std::string TcpFlagNames(uint8_t flags);
+
+// The reverse, in any case. InvalidArgument for anything else.
+absl::StatusOr<uint8_t> ParseTcpFlags(absl::string_view text);
 
 }  // namespace ciliumcore::testing
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What the user means by the end of a flow.
+// What somebody means by the end of a flow, when asking about a cluster's
+// manifests: an address, a pod or a workload.
 
-#ifndef CILIUMCORE_TOOLS_CCORE_FLOW_END_H_
-#define CILIUMCORE_TOOLS_CCORE_FLOW_END_H_
+#ifndef CILIUMCORE_POLICY_NAMED_END_H_
+#define CILIUMCORE_POLICY_NAMED_END_H_
 
 #include <cstdint>
 #include <optional>
@@ -15,10 +16,10 @@
 #include "ciliumcore/base/ip.h"
 #include "ciliumcore/policy/compiled_cluster.h"
 
-namespace ciliumcore::ccore {
+namespace ciliumcore {
 
-// A pod with one of its addresses, or an address outside.
-struct FlowEnd {
+// A pod with one of its addresses, or an address outside. A value.
+struct NamedEnd {
   std::optional<uint32_t> pod;  // index in Cluster::pods
   std::string name;             // "shop/web-0", of a pod
   std::optional<IpAddress> address;
@@ -27,18 +28,19 @@ struct FlowEnd {
   // "shop/web-0" or "203.0.113.1".
   std::string Name() const;
   // "shop/web-0 (10.0.0.1)" or "203.0.113.1".
-  std::string Text() const;
+  std::string ToString() const;
 };
 
 // True if a flow may have these two ends: addresses of one family.
-bool Meet(const FlowEnd& a, const FlowEnd& b);
+bool MayMeet(const NamedEnd& a, const NamedEnd& b);
 
 // The ends that `text` may mean: the pod of an address, an address outside, a
-// pod of that namespace/name, or else the pods of the workload of that name.
-// NotFound if there is none; InvalidArgument if `text` is neither.
-absl::StatusOr<std::vector<FlowEnd>> FindFlowEnds(
+// pod of that namespace/name, or else the pods of the workload of that name,
+// each once for each of its addresses. NotFound if there is none, naming some
+// that there are; InvalidArgument if `text` is neither. O(pods).
+absl::StatusOr<std::vector<NamedEnd>> FindNamedEnds(
     const CompiledCluster& cluster, absl::string_view text);
 
-}  // namespace ciliumcore::ccore
+}  // namespace ciliumcore
 
-#endif  // CILIUMCORE_TOOLS_CCORE_FLOW_END_H_
+#endif  // CILIUMCORE_POLICY_NAMED_END_H_

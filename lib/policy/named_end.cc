@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "tools/ccore/flow_end.h"
+#include "ciliumcore/policy/named_end.h"
 
 #include <algorithm>
 #include <set>
@@ -12,38 +12,34 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-namespace ciliumcore::ccore {
+namespace ciliumcore {
 namespace {
 
 constexpr size_t kSuggestions = 8;
 
-std::string PodName(const Pod& pod) {
-  return absl::StrCat(pod.ns, "/", pod.name);
-}
-
 // The pod once for each of its addresses.
 void AppendPod(const CompiledCluster& cluster, uint32_t index,
-               std::vector<FlowEnd>& ends) {
+               std::vector<NamedEnd>& ends) {
   const Pod& pod = cluster.cluster.pods[index];
   const size_t numbers = cluster.policy.endpoints[index].peers.size();
   for (size_t i = 0; i < numbers; ++i) {
-    FlowEnd end;
+    NamedEnd end;
     end.pod = index;
-    end.name = PodName(pod);
+    end.name = pod.ToString();
     if (i < pod.addresses.size()) end.address = pod.addresses[i];
     end.party = cluster.policy.PartyOf(index, i);
     ends.push_back(std::move(end));
   }
 }
 
-std::vector<FlowEnd> EndsOfAddress(const CompiledCluster& cluster,
-                                   const IpAddress& address) {
-  FlowEnd end;
+std::vector<NamedEnd> EndsOfAddress(const CompiledCluster& cluster,
+                                    const IpAddress& address) {
+  NamedEnd end;
   end.address = address;
   end.party = cluster.policy.PartyOf(address);
   if (end.party.endpoint != kNoEndpoint) {
     end.pod = end.party.endpoint;
-    end.name = PodName(cluster.cluster.pods[*end.pod]);
+    end.name = cluster.cluster.pods[*end.pod].ToString();
   }
   return {end};
 }
@@ -74,21 +70,21 @@ absl::Status NotFound(const CompiledCluster& cluster, absl::string_view ns,
 
 }  // namespace
 
-std::string FlowEnd::Name() const {
+std::string NamedEnd::Name() const {
   return pod.has_value() ? name : address->ToString();
 }
 
-std::string FlowEnd::Text() const {
+std::string NamedEnd::ToString() const {
   if (!pod.has_value() || !address.has_value()) return Name();
   return absl::StrCat(name, " (", address->ToString(), ")");
 }
 
-bool Meet(const FlowEnd& a, const FlowEnd& b) {
+bool MayMeet(const NamedEnd& a, const NamedEnd& b) {
   return !a.address.has_value() || !b.address.has_value() ||
          a.address->is_v4() == b.address->is_v4();
 }
 
-absl::StatusOr<std::vector<FlowEnd>> FindFlowEnds(
+absl::StatusOr<std::vector<NamedEnd>> FindNamedEnds(
     const CompiledCluster& cluster, absl::string_view text) {
   const size_t slash = text.find('/');
   if (slash == absl::string_view::npos) {
@@ -100,7 +96,7 @@ absl::StatusOr<std::vector<FlowEnd>> FindFlowEnds(
   const absl::string_view ns = text.substr(0, slash);
   const absl::string_view name = text.substr(slash + 1);
   const std::vector<Pod>& pods = cluster.cluster.pods;
-  std::vector<FlowEnd> ends;
+  std::vector<NamedEnd> ends;
   for (uint32_t i = 0; i < pods.size(); ++i) {
     if (pods[i].ns == ns && pods[i].name == name) AppendPod(cluster, i, ends);
   }
@@ -114,4 +110,4 @@ absl::StatusOr<std::vector<FlowEnd>> FindFlowEnds(
   return NotFound(cluster, ns, text);
 }
 
-}  // namespace ciliumcore::ccore
+}  // namespace ciliumcore
