@@ -4,12 +4,18 @@
 
 #include "ciliumcore/datapath/datapath.h"
 
+#include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/icmp6.h>
+#include <sys/socket.h>
 
 #include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "ciliumcore/abi/reason.h"
+#include "ciliumcore/base/unique_fd.h"
 #include "ciliumcore/identity/allocator.h"
 #include "tests/support/require_bpf.h"
 #include "tests/support/test_node.h"
@@ -195,6 +201,51 @@ TEST_F(DatapathTest, ARenamedInterfaceIsDetachedBeforeItIsAttached) {
   attach.AttachEndpoint(endpoint);
   ASSERT_TRUE(attach.Commit().ok());
   EXPECT_TRUE(Connect("web", "10.0.1.1").connected());
+}
+
+// The node asks from an address of its own, and is answered; to others, whom
+// the node's stack would reach, an endpoint cannot advertise.
+TEST_F(DatapathTest, AdvertisesItselfToTheNodeAndToNobodyElse) {
+  ASSERT_EQ(std::system("ip -6 address add fd00:1::ff/128 dev veth-web nodad"),
+            0);
+  Transaction again = datapath_->Begin();
+  again.AttachEndpoint(Endpoint("web"));  // the node's addresses are asked
+  ASSERT_EQ(again.Commit(), absl::OkStatus());
+  const TestSocket listener =
+      TestSocket::Listen(node_->netns("web"), Ip("fd00:1::1"), kDbPort);
+  const UniqueFd here(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  EXPECT_TRUE(TestSocket::Connect(here.get(), Ip("fd00:1::ff"), Ip("fd00:1::1"),
+                                  kDbPort, 2000)
+                  .connected());
+
+  const auto drops = [&] {
+    uint64_t packets = 0;
+    for (const Counter& counter : *datapath_->counters()) {
+      if (counter.is_egress && counter.reason == CC_REASON_LINK_SCOPE)
+        packets += counter.packets;
+    }
+    return packets;
+  };
+  testing::RunInNetns(node_->netns("web"), [&] {
+    const UniqueFd raw(socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6));
+    const int hops = 255;
+    ASSERT_EQ(setsockopt(raw.get(), IPPROTO_IPV6, IPV6_UNICAST_HOPS, &hops,
+                         sizeof(hops)),
+              0);
+    nd_neighbor_advert advert = {};
+    advert.nd_na_type = ND_NEIGHBOR_ADVERT;
+    ASSERT_EQ(inet_pton(AF_INET6, "fd00:1::1", &advert.nd_na_target), 1);
+    sockaddr_in6 to = {};
+    to.sin6_family = AF_INET6;
+    ASSERT_EQ(inet_pton(AF_INET6, "fd00:1::2", &to.sin6_addr), 1);
+    const uint64_t before = drops();
+    for (int i = 0; i < 10; ++i) {
+      ASSERT_EQ(sendto(raw.get(), &advert, sizeof(advert), 0,
+                       reinterpret_cast<const sockaddr*>(&to), sizeof(to)),
+                static_cast<ssize_t>(sizeof(advert)));
+    }
+    EXPECT_GE(drops(), before + 10);
+  });
 }
 
 TEST_F(DatapathTest, AnUnknownInterfaceChangesNothing) {
