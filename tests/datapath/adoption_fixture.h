@@ -62,10 +62,7 @@ class AdoptionTest : public PinnedTest {
   // Many ports, so that a table has pages.
   static std::vector<NetworkPolicy> Policies(const Wanted& wanted) {
     std::vector<NetworkPolicy> policies;
-    NetworkPolicy policy;
-    policy.ns = "default";
-    policy.name = "db";
-    policy.pod_selector.match_labels = {{"app", "db"}};
+    NetworkPolicy policy = IsolateDb();
     NetworkPolicyRule& rule = policy.ingress.emplace_back();
     PeerRule& peer = rule.peers.emplace_back();
     peer.pod_selector.emplace().match_labels = {

@@ -28,7 +28,6 @@
 #include "ciliumcore/base/unique_fd.h"
 #include "ciliumcore/datapath/datapath.h"
 #include "ciliumcore/datapath/doctor.h"
-#include "ciliumcore/datapath/features.h"
 #include "ciliumcore/net/netlink.h"
 #include "tests/datapath/pinned_fixture.h"
 
@@ -77,10 +76,7 @@ class DoctorHooksTest : public PinnedTest {
     auto datapath = Datapath::Open(Options());
     ASSERT_TRUE(datapath.ok()) << datapath.status();
     datapath_.emplace(*std::move(datapath));
-    NetworkPolicy policy;
-    policy.ns = "default";
-    policy.name = "db";
-    policy.pod_selector.match_labels = {{"app", "db"}};
+    NetworkPolicy policy = IsolateDb();
     if (is_open) policy.ingress.emplace_back();
     Transaction change = datapath_->Begin();
     change.AttachEndpoint(Endpoint("web", "10.0.1.1"))
@@ -143,10 +139,6 @@ class DoctorHooksTest : public PinnedTest {
     return found;
   }
 
-  static bool HasTcx() {
-    return HasKernelFeature(KernelFeature::kTcx).value_or(false);
-  }
-
   std::optional<Datapath> datapath_;
 };
 
@@ -158,7 +150,8 @@ TEST_F(DoctorHooksTest, ADatapathAloneHasNoIlls) {
 }
 
 TEST_F(DoctorHooksTest, WhatIsInFrontDecidesAndIsSaidTo) {
-  if (!HasTcx()) GTEST_SKIP() << "tcx: since Linux 6.6";
+  RequireFeature(KernelFeature::kTcx, "programs have no order");
+  if (IsSkipped()) return;
   const UniqueFd passes = Stranger(kPass);
   const UniqueFd from = AttachTcx(passes, "veth-web", kTcxIngress);
   const UniqueFd to = AttachTcx(passes, "veth-db", kTcxEgress);
@@ -185,7 +178,8 @@ TEST_F(DoctorHooksTest, WhatIsInFrontDecidesAndIsSaidTo) {
 }
 
 TEST_F(DoctorHooksTest, WhatIsBehindGetsNothingAndIsSaidTo) {
-  if (!HasTcx()) GTEST_SKIP() << "tcx: since Linux 6.6";
+  RequireFeature(KernelFeature::kTcx, "programs have no order");
+  if (IsSkipped()) return;
   Open(true);
   const UniqueFd drops = Stranger(kDrop);
   const UniqueFd link = AttachTcx(drops, "veth-web", kTcxIngress);
@@ -218,7 +212,8 @@ TEST_F(DoctorHooksTest, AFilterOfClsactIsFoundWhereverItIs) {
 
 // It has one side, which answers for either.
 TEST_F(DoctorHooksTest, AFilterOfAnIngressQdiscIsFoundOnce) {
-  if (!HasTcx()) GTEST_SKIP() << "tcx: since Linux 6.6; filters need clsact";
+  RequireFeature(KernelFeature::kTcx, "filters need clsact");
+  if (IsSkipped()) return;
   Open(true);
   ASSERT_EQ(std::system("tc qdisc add dev veth-web ingress"), 0);
   const UniqueFd drops = Stranger(kDrop);
@@ -258,7 +253,8 @@ TEST_F(DoctorHooksTest, AnXdpProgramIsNoted) {
 }
 
 TEST_F(DoctorHooksTest, TwoDatapathsOnAnInterfaceAreToldOf) {
-  if (!HasTcx()) GTEST_SKIP() << "tcx: since Linux 6.6; a filter is replaced";
+  RequireFeature(KernelFeature::kTcx, "a filter is replaced");
+  if (IsSkipped()) return;
   Open(true);
   DatapathOptions options = Options();
   options.name = "other";
@@ -376,7 +372,8 @@ TEST_F(DoctorHooksTest, WithoutPrivilegeNothingIsSaidToBeInOrder) {
 }
 
 TEST_F(DoctorHooksTest, InterfacesElsewhereAreNotPassedOverInSilence) {
-  if (!HasTcx()) GTEST_SKIP() << "tcx: since Linux 6.6; filters are no links";
+  RequireFeature(KernelFeature::kTcx, "filters are no links");
+  if (IsSkipped()) return;
   Open(true);
   std::vector<std::string> ills;
   testing::RunInNetns(node_->netns("web"),

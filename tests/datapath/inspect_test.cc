@@ -3,7 +3,6 @@
 // A pinned instance, read from outside while it works and after its process.
 
 #include "ciliumcore/datapath/inspect.h"
-#include "ciliumcore/datapath/features.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -40,10 +39,7 @@ class InspectTest : public PinnedTest {
     auto datapath = Datapath::Open(options);
     ASSERT_TRUE(datapath.ok()) << datapath.status();
     datapath_.emplace(*std::move(datapath));
-    NetworkPolicy policy;
-    policy.ns = "default";
-    policy.name = "db";
-    policy.pod_selector.match_labels = {{"app", "db"}};
+    NetworkPolicy policy = IsolateDb();
     PortRule port;
     port.port = 5432;
     policy.ingress.emplace_back().ports.push_back(port);
@@ -150,9 +146,8 @@ TEST_F(InspectTest, AVanishedInterfaceLeavesStaleLinks) {
     return std::count_if(status.links.begin(), status.links.end(),
                          [](const LinkStatus& link) { return link.is_stale; });
   };
-  const auto has_tcx = HasKernelFeature(KernelFeature::kTcx);
-  ASSERT_TRUE(has_tcx.ok()) << has_tcx.status();
-  if (!*has_tcx) GTEST_SKIP() << "tcx: since Linux 6.6; filters are no links";
+  RequireFeature(KernelFeature::kTcx, "filters are no links");
+  if (IsSkipped()) return;
   EXPECT_EQ(stale(Inspect()), 0);
   ASSERT_EQ(std::system("ip link del veth-web"), 0);
   const InstanceStatus status = Inspect();
@@ -165,9 +160,8 @@ TEST_F(InspectTest, AVanishedInterfaceLeavesStaleLinks) {
 
 // Interfaces of two namespaces may have one number.
 TEST_F(InspectTest, AnInterfaceElsewhereIsNotTakenForAnothersHere) {
-  const auto has_tcx = HasKernelFeature(KernelFeature::kTcx);
-  ASSERT_TRUE(has_tcx.ok()) << has_tcx.status();
-  if (!*has_tcx) GTEST_SKIP() << "tcx: since Linux 6.6; filters are no links";
+  RequireFeature(KernelFeature::kTcx, "filters are no links");
+  if (IsSkipped()) return;
   const uint32_t taken = Inspect().endpoints.at(0).ifindex;
   testing::RunInNetns(node_->netns("web"), [&] {
     const std::string add =

@@ -24,10 +24,7 @@ class LifetimeTest : public PinnedTest {
   absl::StatusOr<Datapath> OpenWithPolicy(bool allowed) {
     absl::StatusOr<Datapath> datapath = Datapath::Open(Options());
     if (!datapath.ok()) return datapath;
-    NetworkPolicy policy;
-    policy.ns = "default";
-    policy.name = "db";
-    policy.pod_selector.match_labels = {{"app", "db"}};
+    NetworkPolicy policy = IsolateDb();
     if (allowed) policy.ingress.emplace_back();
     Transaction change = datapath->Begin();
     change.AttachEndpoint(Endpoint("web", "10.0.1.1"))

@@ -8,14 +8,20 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "ciliumcore/datapath/datapath.h"
+#include "ciliumcore/datapath/features.h"
 #include "ciliumcore/identity/allocator.h"
 #include "ciliumcore/net/cgroup.h"
+#include "ciliumcore/policy/network_policy.h"
 #include "tests/support/private_bpffs.h"
 #include "tests/support/require_bpf.h"
 #include "tests/support/test_node.h"
@@ -49,6 +55,31 @@ class PinnedTest : public ::testing::Test {
   void TearDown() override {
     if (!cgroup_.has_value()) return;
     EXPECT_EQ(cgroup_->Leave(), absl::OkStatus());
+  }
+
+  // Skips the running test, whose own reason is `why`, where the kernel lacks
+  // `feature`; fails it if that cannot be found out. Return if IsSkipped().
+  static void RequireFeature(KernelFeature feature, absl::string_view why) {
+    const absl::StatusOr<bool> has = HasKernelFeature(feature);
+    ASSERT_TRUE(has.ok()) << has.status();
+    if (*has) return;
+    const absl::Span<const KernelFeatureInfo> all = KernelFeatures();
+    const auto info = std::find_if(all.begin(), all.end(),
+                                   [feature](const KernelFeatureInfo& one) {
+                                     return one.feature == feature;
+                                   });
+    ASSERT_LT(RunningKernel(), info->since) << info->name;
+    GTEST_SKIP() << info->name << ": since Linux " << info->since.major << "."
+                 << info->since.minor << "; " << why;
+  }
+
+  // The policy default/db: nobody reaches db, until rules say who.
+  static NetworkPolicy IsolateDb() {
+    NetworkPolicy policy;
+    policy.ns = "default";
+    policy.name = "db";
+    policy.pod_selector.match_labels = {{"app", "db"}};
+    return policy;
   }
 
   TestSocket Listen(const std::string& pod, const std::string& address) {

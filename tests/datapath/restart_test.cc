@@ -39,10 +39,7 @@ class RestartTest : public PinnedTest {
   absl::Status OpenAndCommit(int restart) {
     absl::StatusOr<Datapath> datapath = Datapath::Open(OptionsOf(restart));
     if (!datapath.ok()) return datapath.status();
-    NetworkPolicy policy;
-    policy.ns = "default";
-    policy.name = "db";
-    policy.pod_selector.match_labels = {{"app", "db"}};
+    NetworkPolicy policy = IsolateDb();
     policy.ingress.emplace_back()
         .peers.emplace_back()
         .pod_selector.emplace()
