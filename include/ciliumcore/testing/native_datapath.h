@@ -84,7 +84,7 @@ struct PacketOutcome {
 // thread-compatible; two of them may be used by two threads.
 class NativeDatapath {
  public:
-  // InvalidArgument if a capacity is 0.
+  // InvalidArgument without room for prefixes, classes or cells.
   static absl::StatusOr<NativeDatapath> Open(
       const NativeDatapathOptions& options = {});
 
