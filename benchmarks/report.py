@@ -110,6 +110,7 @@ def changes(rows):
     bounds = {"open": ("open a datapath: load all programs, make all maps", 200),
               "attach": ("attach one endpoint to 1,000, median", 5),
               "rule": ("change one rule of 1,000 endpoints, median", 1),
+              "rule_of_all": ("change a rule that selects 1,000 endpoints, median", 1),
               "adopt": ("open an instance of 1,000 endpoints and 10,000 services", 200)}
     yield ["change", "ms", "at most", ""]
     for row in rows:
@@ -166,7 +167,7 @@ def maglev(rows):
 
 
 def others(rows):
-    known = ("load", "open", "attach", "rule", "adopt", "program", "BM_Connect", "BM_Maglev")
+    known = ("load", "open", "attach", "rule", "rule_of_all", "adopt", "program", "BM_Connect", "BM_Maglev")
     yield ["other", "time"]
     for row in rows:
         name = parts(row["name"])

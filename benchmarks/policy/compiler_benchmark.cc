@@ -96,9 +96,9 @@ void BM_Compile(benchmark::State& state) {
     }
     tables = compiled->tables.size();
     cells = classes = 0;
-    for (const CompiledTable& table : compiled->tables) {
-      cells += table.cells.size();
-      classes += table.classes.size();
+    for (const TableRef& table : compiled->tables) {
+      cells += table->cells.size();
+      classes += table->classes.size();
     }
   }
   state.counters["tables"] = static_cast<double>(tables);

@@ -99,10 +99,11 @@ Transaction& Transaction::SetServices(std::vector<ServiceOptions> services) {
 }
 
 Transaction& Transaction::SetPolicies(std::vector<NetworkPolicy> policies) {
-  state_->edits.push_back([policies = std::move(policies)](Intent& intent) {
-    intent.policies = policies;
-    return absl::OkStatus();
-  });
+  state_->edits.push_back(
+      [policies = internal::Shared(std::move(policies))](Intent& intent) {
+        intent.policies = policies;
+        return absl::OkStatus();
+      });
   return *this;
 }
 

@@ -246,9 +246,7 @@ absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
   CC_ASSIGN_OR_RETURN(Intent next, planner_.Edited(edits));
   CC_ASSIGN_OR_RETURN(const auto surroundings, Resolve(next));
   CC_ASSIGN_OR_RETURN(Planner::Plan plan,
-                      planner_.Compiled(std::move(next), *surroundings));
-  if (publisher_.journal() != nullptr)
-    plan.desired.names = NamesOf(plan.intent, plan.compiled);
+                      planner_.Compiled(std::move(next), surroundings));
   const bool same_endpoints =
       plan.intent.endpoints.IsSameAs(planner_.intent().endpoints);
   std::map<std::string, std::unique_ptr<Attachment>> attached;
@@ -265,7 +263,7 @@ absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
   planner_.Published(std::move(plan));
   // A change is in force, whether or not its counters could be read.
   if (!same_endpoints)
-    meter_.Note(publisher_.endpoints().Slots()).IgnoreError();
+    meter_.Note(publisher_.endpoints().SlotsByName()).IgnoreError();
   if (!taken_over.ok()) return taken_over;
   return generation;
 }
@@ -275,7 +273,7 @@ absl::StatusOr<ChangePlan> DatapathState::Plan(const std::vector<Edit>& edits) {
   CC_ASSIGN_OR_RETURN(Intent next, planner_.Edited(edits));
   CC_ASSIGN_OR_RETURN(const auto surroundings, Resolve(next));
   CC_ASSIGN_OR_RETURN(const Planner::Plan plan,
-                      planner_.Compiled(std::move(next), *surroundings));
+                      planner_.Compiled(std::move(next), surroundings));
   return publisher_.Plan(plan.desired);
 }
 

@@ -21,7 +21,7 @@
 #include "ciliumcore/datapath/options.h"
 #include "ciliumcore/identity/allocator.h"
 #include "ciliumcore/identity/reserved.h"
-#include "ciliumcore/policy/peer.h"
+#include "ciliumcore/policy/compiler.h"
 #include "ciliumcore/policy/rule_set.h"
 #include "ciliumcore/policy/verdict_table.h"
 #include "ciliumcore/service/service.h"
@@ -43,8 +43,6 @@ struct DesiredEndpoint {
   uint32_t flags = 0;   // CC_ENDPOINT_*
   bool closes = false;  // OnDetach::kClosed
   Identity identity = Identity::kUnknown;
-  std::optional<uint32_t> egress,
-      ingress;  // indexes of tables; none denies all
 };
 
 struct DesiredAddress {
@@ -64,21 +62,30 @@ struct DesiredPrefix {
   friend bool operator==(const DesiredPrefix&, const DesiredPrefix&) = default;
 };
 
-// What the numbers of a state mean.
-struct DesiredNames {
-  std::vector<PeerRef> peers;         // ascending by number
-  std::vector<RuleSetRef> rule_sets;  // ascending by id
-  std::vector<IdentityRef> identities;
+// Who there is and where. Immutable, and shared by states that differ in
+// verdicts and services only.
+struct DesiredNodes {
+  std::vector<DesiredEndpoint> endpoints;
+  std::vector<DesiredAddress> addresses;
+  std::vector<DesiredPrefix> prefixes;
+  std::vector<IdentityRef> identities;  // theirs, duplicates among them
+};
+
+// What judges an endpoint: indexes of tables; none denies all.
+struct DesiredVerdicts {
+  std::optional<uint32_t> egress, ingress;
 };
 
 using ServiceTable = std::map<Frontend, ServiceOptions>;
 
 struct DesiredState {
-  std::vector<DesiredEndpoint> endpoints;
-  std::vector<CompiledTable> tables;
-  std::vector<DesiredAddress> addresses;
-  std::vector<DesiredPrefix> prefixes;
-  DesiredNames names;  // only where a journal is kept
+  std::shared_ptr<const DesiredNodes> nodes =
+      std::make_shared<const DesiredNodes>();
+  std::vector<DesiredVerdicts> verdicts;  // by endpoint
+  std::vector<TableRef> tables;
+  // What the numbers in it mean: of peers, and of rule sets by ascending id.
+  std::shared_ptr<const PeerMap> peer_map = std::make_shared<const PeerMap>();
+  std::vector<RuleSetRef> rule_sets;
   std::shared_ptr<const ServiceTable> services =
       std::make_shared<const ServiceTable>();
 };

@@ -7,12 +7,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -49,23 +51,29 @@ class EndpointWriter {
 
   // What Stage would do; `kept_tables` by the index that endpoints know them
   // by, 0 for a new one.
-  void Plan(absl::Span<const DesiredEndpoint> endpoints,
-            absl::Span<const uint16_t> kept_tables, ChangePlan& plan) const;
+  void Plan(const DesiredState& desired, absl::Span<const uint16_t> kept_tables,
+            ChangePlan& plan) const;
+
+  // Where the endpoints of nodes are.
+  struct Slots;
+  using SlotsRef = std::shared_ptr<const Slots>;
 
   // Finds or makes a slot for each endpoint; one that is new is nobody until
-  // Stage says who. An endpoint whose interface changed gets a new slot.
-  absl::StatusOr<std::vector<uint16_t>> StageSlots(
-      absl::Span<const DesiredEndpoint> endpoints, uint32_t next,
+  // Stage says who. FailedPrecondition if an endpoint's interface changed.
+  // O(1), and the same object, for the nodes in force.
+  absl::StatusOr<SlotsRef> StageSlots(
+      const std::shared_ptr<const DesiredNodes>& nodes, uint32_t next,
       Staging& staging);
 
-  // Prepares who the endpoints, which have slots, are from `next` on; `tables`
-  // by the index that endpoints know them by. Endpoints not among them end.
-  absl::Status Stage(absl::Span<const DesiredEndpoint> endpoints,
+  // Prepares who the endpoints of `slots` are from `next` on; `tables` by the
+  // index that `verdicts` know them by. Endpoints not among them end.
+  absl::Status Stage(const SlotsRef& slots,
+                     absl::Span<const DesiredVerdicts> verdicts,
                      absl::Span<const uint16_t> tables, uint32_t next,
                      Staging& staging);
 
   // The slots that endpoints have now, by name.
-  std::map<std::string, uint16_t> Slots() const;
+  std::map<std::string, uint16_t> SlotsByName() const;
 
  private:
   // Identity, egress table, ingress table.
@@ -82,10 +90,20 @@ class EndpointWriter {
     uint16_t subject_at = 0;
   };
 
+  // An endpoint that becomes another subject.
+  struct Change {
+    Live* live;
+    SubjectKey subject;
+    uint16_t subject_at;
+  };
+
+  absl::StatusOr<Live*> NewLive(const DesiredEndpoint& endpoint, uint32_t next,
+                                Staging& staging);
+  // Appends to `changes`, which the staging knows, unless nothing changes.
   absl::Status StageOne(Live& live, SubjectKey subject, uint32_t next,
-                        Staging& staging);
-  absl::StatusOr<uint16_t> TakeSubject(SubjectKey key, uint32_t next,
-                                       Staging& staging);
+                        std::vector<Change>& changes);
+  void StageEnd(const std::string& name, uint32_t next, Staging& staging);
+  absl::StatusOr<uint16_t> TakeSubject(SubjectKey key);
   void DropSubject(SubjectKey key, uint32_t epoch);
   absl::Status AdoptOne(const Found& found, uint32_t slot,
                         const JournalEndpoint& endpoint);
@@ -97,7 +115,14 @@ class EndpointWriter {
   RangePool slots_, subjects_;
   std::map<std::string, Live> live_;               // by name
   std::map<uint32_t, uint32_t> owner_of_ifindex_;  // its slot
-  std::map<SubjectKey, Subject> subject_index_;
+  absl::flat_hash_map<SubjectKey, Subject> subject_index_;
+  SlotsRef in_force_;
+};
+
+struct EndpointWriter::Slots {
+  std::shared_ptr<const DesiredNodes> nodes;
+  std::vector<uint16_t> slots;  // by endpoint
+  std::vector<Live*> lives;     // by endpoint
 };
 
 }  // namespace ciliumcore::internal

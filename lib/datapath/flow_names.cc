@@ -13,10 +13,11 @@ constexpr size_t kTextsKept = 4096;
 constexpr size_t kPartiesKept = 65536;
 
 const Peer* FindIn(const CompiledPolicy& policy, uint32_t peer) {
+  const std::vector<PeerRef>& peers = policy.peer_map->peers;
   const auto found = std::lower_bound(
-      policy.peers.begin(), policy.peers.end(), peer,
+      peers.begin(), peers.end(), peer,
       [](const PeerRef& ref, uint32_t number) { return ref->number < number; });
-  if (found == policy.peers.end() || (*found)->number != peer) return nullptr;
+  if (found == peers.end() || (*found)->number != peer) return nullptr;
   return found->get();
 }
 

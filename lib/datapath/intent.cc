@@ -75,7 +75,7 @@ absl::Status ValidateIntent(const Intent& intent) {
 PolicyInput PolicyInputOf(const Intent& intent,
                           const Surroundings& surroundings) {
   PolicyInput input;
-  input.policies = intent.policies;
+  input.policies = *intent.policies;
   // Namespaces as the caller described them, else as identities do.
   std::map<std::string, Namespace> namespaces;
   const auto note_namespace = [&](const IdentityRef& identity) {
@@ -102,27 +102,12 @@ PolicyInput PolicyInputOf(const Intent& intent,
   return input;
 }
 
-DesiredNames NamesOf(const Intent& intent, const CompiledPolicy& compiled) {
-  DesiredNames names = {.peers = compiled.peers,
-                        .rule_sets = compiled.rule_sets,
-                        .identities = {}};
-  for (const auto& [interface, endpoint] : *intent.endpoints)
-    names.identities.push_back(endpoint.identity);
-  for (const auto& [first, remote] : *intent.remotes)
-    names.identities.push_back(remote.identity);
-  return names;
-}
-
-DesiredState DesiredStateOf(const Intent& intent,
+DesiredNodes DesiredNodesOf(const Intent& intent,
                             const Surroundings& surroundings,
-                            const CompiledPolicy& compiled) {
-  DesiredState desired;
-  desired.services = intent.services.get();
-  desired.tables = compiled.tables;
-  uint32_t index = 0;
+                            const PeerMap& peers) {
+  DesiredNodes nodes;
   for (const auto& [interface, endpoint] : *intent.endpoints) {
     const ResolvedLink& link = surroundings.links.at(interface);
-    const CompiledEndpoint& verdicts = compiled.endpoints[index++];
     DesiredEndpoint out = {.name = interface,
                            .ifindex = link.ifindex,
                            .mac = link.mac,
@@ -131,40 +116,58 @@ DesiredState DesiredStateOf(const Intent& intent,
                            .v6 = std::nullopt,
                            .flags = link.flags,
                            .closes = endpoint.on_detach == OnDetach::kClosed,
-                           .identity = endpoint.identity.id(),
-                           .egress = std::nullopt,
-                           .ingress = std::nullopt};
+                           .identity = endpoint.identity.id()};
     for (const IpAddress& address : endpoint.addresses) {
       (address.is_v4() ? out.v4 : out.v6) = address;
     }
-    if (verdicts.egress != kNoTable) out.egress = verdicts.egress;
-    if (verdicts.ingress != kNoTable) out.ingress = verdicts.ingress;
-    desired.endpoints.push_back(std::move(out));
+    nodes.endpoints.push_back(std::move(out));
+    nodes.identities.push_back(endpoint.identity);
   }
   std::vector<const RemoteOptions*> remotes;
-  for (const auto& [first, remote] : *intent.remotes)
+  for (const auto& [first, remote] : *intent.remotes) {
     remotes.push_back(&remote);
-  for (const AddressPeer& address : compiled.addresses) {
+    nodes.identities.push_back(remote.identity);
+  }
+  for (const AddressPeer& address : peers.addresses) {
     DesiredAddress out = {.address = address.address,
                           .peer = address.peer,
                           .endpoint = std::nullopt,
                           .hop = std::nullopt};
-    if (address.endpoint < desired.endpoints.size()) {
+    if (address.endpoint < nodes.endpoints.size()) {
       out.endpoint = address.endpoint;
     } else if (address.endpoint != kNoEndpoint) {
       const auto& hop =
-          remotes[address.endpoint - desired.endpoints.size()]->next_hop;
+          remotes[address.endpoint - nodes.endpoints.size()]->next_hop;
       if (hop.has_value()) {
         out.hop = DesiredHop{
             .ifindex = surroundings.hop_interfaces.at(hop->interface),
             .gateway = hop->gateway};
       }
     }
-    desired.addresses.push_back(out);
+    nodes.addresses.push_back(out);
   }
-  for (const PrefixPeer& prefix : compiled.prefixes) {
-    desired.prefixes.push_back({.prefix = prefix.prefix, .peer = prefix.peer});
+  for (const PrefixPeer& prefix : peers.prefixes) {
+    nodes.prefixes.push_back({.prefix = prefix.prefix, .peer = prefix.peer});
   }
+  return nodes;
+}
+
+DesiredState DesiredStateOf(const Intent& intent,
+                            std::shared_ptr<const DesiredNodes> nodes,
+                            const CompiledPolicy& compiled) {
+  DesiredState desired;
+  desired.verdicts.reserve(nodes->endpoints.size());
+  for (size_t i = 0; i < nodes->endpoints.size(); ++i) {
+    const CompiledEndpoint& endpoint = compiled.endpoints[i];
+    DesiredVerdicts& verdicts = desired.verdicts.emplace_back();
+    if (endpoint.egress != kNoTable) verdicts.egress = endpoint.egress;
+    if (endpoint.ingress != kNoTable) verdicts.ingress = endpoint.ingress;
+  }
+  desired.nodes = std::move(nodes);
+  desired.tables = compiled.tables;
+  desired.peer_map = compiled.peer_map;
+  desired.rule_sets = compiled.rule_sets;
+  desired.services = intent.services.get();
   return desired;
 }
 

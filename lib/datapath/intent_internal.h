@@ -59,7 +59,7 @@ struct Intent {
   std::set<std::string> touched;  // endpoints that this change attaches
   Shared<std::map<IpAddress, RemoteOptions>> remotes;  // by first address
   Shared<ServiceTable> services;
-  std::vector<NetworkPolicy> policies;
+  Shared<std::vector<NetworkPolicy>> policies;
   std::vector<Namespace> namespaces;
 };
 
@@ -78,13 +78,15 @@ absl::Status ValidateIntent(const Intent& intent);
 PolicyInput PolicyInputOf(const Intent& intent,
                           const Surroundings& surroundings);
 
-// `compiled`: of PolicyInputOf the same.
-DesiredState DesiredStateOf(const Intent& intent,
+// `peers`: of PolicyInputOf the same, compiled.
+DesiredNodes DesiredNodesOf(const Intent& intent,
                             const Surroundings& surroundings,
-                            const CompiledPolicy& compiled);
+                            const PeerMap& peers);
 
-// What its numbers mean, for whoever keeps a journal.
-DesiredNames NamesOf(const Intent& intent, const CompiledPolicy& compiled);
+// `nodes`: of an intent, `compiled`: of the same.
+DesiredState DesiredStateOf(const Intent& intent,
+                            std::shared_ptr<const DesiredNodes> nodes,
+                            const CompiledPolicy& compiled);
 
 }  // namespace ciliumcore::internal
 

@@ -50,18 +50,28 @@ void JournalNames::Note(JournalKind kind, uint32_t number, const Ref& ref,
   staging.OnFailure([&known, number] { known.erase(number); });
 }
 
-void JournalNames::Stage(const DesiredNames& desired, Staging& staging) {
-  next_ = desired;
-  for (const PeerRef& peer : desired.peers) {
-    if (peer->variety.is_plain()) continue;  // the identity's own number
-    Note(JournalKind::kPeer, peer->number, peer, peer->variety, peers_,
-         staging);
+void JournalNames::Stage(const DesiredState& desired, Staging& staging) {
+  next_ = {desired.peer_map, desired.rule_sets, desired.nodes};
+  if (desired.peer_map != in_force_.peer_map) {
+    for (const PeerRef& peer : desired.peer_map->peers) {
+      if (peer->variety.is_plain()) continue;  // the identity's own number
+      Note(JournalKind::kPeer, peer->number, peer, peer->variety, peers_,
+           staging);
+    }
   }
   for (const RuleSetRef& set : desired.rule_sets) {
     Note(JournalKind::kRuleSet, set->id, set, set->set, rule_sets_, staging);
   }
+  if (desired.nodes != in_force_.nodes)
+    StageIdentities(*desired.nodes, staging);
+  staging.OnFailure([this] { next_ = {}; });
+  staging.OnPublished([this] { in_force_ = std::exchange(next_, {}); });
+}
+
+void JournalNames::StageIdentities(const DesiredNodes& nodes,
+                                   Staging& staging) {
   Known<IdentityRef> identities;
-  for (const IdentityRef& identity : desired.identities) {
+  for (const IdentityRef& identity : nodes.identities) {
     const auto number = static_cast<uint32_t>(identity.id());
     if (!identities.try_emplace(number, identity).second) continue;
     const auto known = identities_.find(number);
@@ -83,27 +93,23 @@ void JournalNames::Stage(const DesiredNames& desired, Staging& staging) {
   };
   end_others(identities_);
   end_others(recovered_);
-  staging.OnFailure([this] { next_ = {}; });
   staging.OnPublished([this, identities = std::move(identities)]() mutable {
     identities_ = std::move(identities);
     recovered_.clear();
-    in_force_ = std::exchange(next_, {});
   });
 }
 
 bool JournalNames::IsUsed(const Journal::Key& key) const {
   const uint32_t number = DecodeKey(key.second).value_or(0);
-  const auto is_used = [&](auto refs, auto number_of) {
-    return Contains(in_force_.*refs, number, number_of) ||
-           Contains(next_.*refs, number, number_of);
-  };
+  const auto number_of_peer = [](const PeerRef& peer) { return peer->number; };
+  const auto number_of_set = [](const RuleSetRef& set) { return set->id; };
   if (key.first == JournalKind::kPeer) {
-    return is_used(&DesiredNames::peers,
-                   [](const PeerRef& peer) { return peer->number; });
+    return Contains(in_force_.peer_map->peers, number, number_of_peer) ||
+           Contains(next_.peer_map->peers, number, number_of_peer);
   }
   if (key.first == JournalKind::kRuleSet) {
-    return is_used(&DesiredNames::rule_sets,
-                   [](const RuleSetRef& set) { return set->id; });
+    return Contains(in_force_.rule_sets, number, number_of_set) ||
+           Contains(next_.rule_sets, number, number_of_set);
   }
   return true;
 }

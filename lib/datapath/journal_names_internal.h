@@ -45,9 +45,9 @@ class JournalNames {
   // The journal says so already.
   void Hold(const Journal& journal, const RecoveredNames& names);
 
-  // Records in `staging` what the journal does not say yet of the names that
+  // Records in `staging` what the journal does not say yet of the numbers that
   // `desired` uses, and which identities are in use no more.
-  void Stage(const DesiredNames& desired, Staging& staging);
+  void Stage(const DesiredState& desired, Staging& staging);
 
   // For Journal::Append: whether a record is of use. Of peers and rule sets
   // only those that are in force or about to be.
@@ -59,6 +59,14 @@ class JournalNames {
   template <typename Ref>
   using Known = absl::flat_hash_map<uint32_t, Ref>;
 
+  // What has numbers in a state.
+  struct Named {
+    std::shared_ptr<const PeerMap> peer_map = std::make_shared<const PeerMap>();
+    std::vector<RuleSetRef> rule_sets;  // ascending by id
+    std::shared_ptr<const DesiredNodes> nodes;
+  };
+
+  void StageIdentities(const DesiredNodes& nodes, Staging& staging);
   template <typename Ref, typename Value>
   static void Note(JournalKind kind, uint32_t number, const Ref& ref,
                    const Value& value, Known<Ref>& known, Staging& staging);
@@ -68,7 +76,7 @@ class JournalNames {
   Known<IdentityRef> identities_;  // those in force
   // Those that the journal holds before any is: labels as it writes them.
   Known<std::string> recovered_;
-  DesiredNames in_force_, next_;
+  Named in_force_, next_;
 };
 
 }  // namespace ciliumcore::internal

@@ -24,10 +24,12 @@ absl::StatusOr<Intent> Planner::Edited(const std::vector<Edit>& edits) const {
 }
 
 absl::StatusOr<Planner::Plan> Planner::Compiled(
-    Intent intent, const Surroundings& surroundings) {
+    Intent intent, std::shared_ptr<const Surroundings> surroundings) {
   CC_ASSIGN_OR_RETURN(CompiledPolicy compiled,
-                      CompiledPolicyOf(intent, surroundings));
-  DesiredState desired = DesiredStateOf(intent, surroundings, compiled);
+                      CompiledPolicyOf(intent, *surroundings));
+  DesiredState desired = DesiredStateOf(
+      intent, NodesOf(intent, std::move(surroundings), compiled.peer_map),
+      compiled);
   return Plan{std::move(intent), std::move(compiled), std::move(desired)};
 }
 
@@ -38,7 +40,7 @@ absl::StatusOr<CompiledPolicy> Planner::CompiledPolicyOf(
                           input_of_->remotes.IsSameAs(intent.remotes) &&
                           input_of_->namespaces == intent.namespaces &&
                           host_addresses_of_ == surroundings.host_addresses;
-  if (same_input) return compiler_.Recompile(intent.policies);
+  if (same_input) return compiler_.Recompile(*intent.policies);
   input_of_ = {.endpoints = intent.endpoints,
                .touched = {},
                .remotes = intent.remotes,
@@ -47,6 +49,25 @@ absl::StatusOr<CompiledPolicy> Planner::CompiledPolicyOf(
                .namespaces = intent.namespaces};
   host_addresses_of_ = surroundings.host_addresses;
   return compiler_.Compile(PolicyInputOf(intent, surroundings));
+}
+
+std::shared_ptr<const DesiredNodes> Planner::NodesOf(
+    const Intent& intent, std::shared_ptr<const Surroundings> surroundings,
+    std::shared_ptr<const PeerMap> peers) {
+  const bool is_same = last_.nodes != nullptr &&
+                       last_.intent.endpoints.IsSameAs(intent.endpoints) &&
+                       last_.intent.remotes.IsSameAs(intent.remotes) &&
+                       last_.surroundings == surroundings &&
+                       last_.peers == peers;
+  if (!is_same) {
+    last_.nodes = std::make_shared<const DesiredNodes>(
+        DesiredNodesOf(intent, *surroundings, *peers));
+    last_.intent.endpoints = intent.endpoints;
+    last_.intent.remotes = intent.remotes;
+    last_.surroundings = std::move(surroundings);
+    last_.peers = std::move(peers);
+  }
+  return last_.nodes;
 }
 
 void Planner::Published(Plan plan) {

@@ -62,8 +62,8 @@ class Planner {
   // The intent in force, edited; checked.
   absl::StatusOr<Intent> Edited(const std::vector<Edit>& edits) const;
 
-  absl::StatusOr<Plan> Compiled(Intent intent,
-                                const Surroundings& surroundings);
+  absl::StatusOr<Plan> Compiled(
+      Intent intent, std::shared_ptr<const Surroundings> surroundings);
 
   // `plan` has been published.
   void Published(Plan plan);
@@ -82,6 +82,10 @@ class Planner {
  private:
   absl::StatusOr<CompiledPolicy> CompiledPolicyOf(
       const Intent& intent, const Surroundings& surroundings);
+  // The same object as last time if it is of the same.
+  std::shared_ptr<const DesiredNodes> NodesOf(
+      const Intent& intent, std::shared_ptr<const Surroundings> surroundings,
+      std::shared_ptr<const PeerMap> peers);
 
   PeerRegistry peers_;
   RuleSetTable rule_sets_;
@@ -89,6 +93,12 @@ class Planner {
   // What the compiler's last input is of; its policies do not matter.
   std::optional<Intent> input_of_;
   std::vector<IpAddress> host_addresses_of_;
+  struct {
+    Intent intent;  // its endpoints and remotes
+    std::shared_ptr<const Surroundings> surroundings;
+    std::shared_ptr<const PeerMap> peers;
+    std::shared_ptr<const DesiredNodes> nodes;  // of these
+  } last_;
   Intent intent_;
   // The policy in force, and some before it: late events speak of their peers.
   FlowNames::Policies policies_;

@@ -99,17 +99,17 @@ absl::StatusOr<uint32_t> Publisher::Publish(
 
 absl::Status Publisher::Stage(const DesiredState& desired, uint32_t next,
                               Staging& staging) {
-  CC_ASSIGN_OR_RETURN(const std::vector<uint16_t> slots,
-                      endpoints_.StageSlots(desired.endpoints, next, staging));
+  CC_ASSIGN_OR_RETURN(const EndpointWriter::SlotsRef slots,
+                      endpoints_.StageSlots(desired.nodes, next, staging));
   CC_ASSIGN_OR_RETURN(
       const std::vector<uint16_t> tables,
       tables_.Stage(
           desired.tables, [this](uint32_t peer) { return places_.Has(peer); },
           next, staging));
   CC_RETURN_IF_ERROR(
-      endpoints_.Stage(desired.endpoints, tables, next, staging));
-  CC_RETURN_IF_ERROR(StagePlaces(desired, slots, next, staging));
-  if (journal_.has_value()) names_.Stage(desired.names, staging);
+      endpoints_.Stage(slots, desired.verdicts, tables, next, staging));
+  CC_RETURN_IF_ERROR(StagePlaces(slots, next, staging));
+  if (journal_.has_value()) names_.Stage(desired, staging);
   if (services_.has_value())
     return services_->Stage(desired.services, next, staging);
   if (desired.services->empty()) return absl::OkStatus();
@@ -120,32 +120,30 @@ absl::Status Publisher::Stage(const DesiredState& desired, uint32_t next,
 
 // In the trie, the IPv4 addresses lie inside of ::/0 and a few more: without a
 // prefix of their own they would be taken for part of an IPv6 block.
-void Publisher::AddPrefixes(const DesiredState& desired, PlaceTable& places) {
+void Publisher::AddPrefixes(const DesiredNodes& nodes, PlaceTable& places) {
   places.SetPrefix(IpPrefix::Of(IpAddress::FromV4(0), 0), PlaceValue());
-  for (const DesiredPrefix& prefix : desired.prefixes)
+  for (const DesiredPrefix& prefix : nodes.prefixes)
     places.SetPrefix(prefix.prefix, {.peer = prefix.peer, .where = CC_REMOTE});
 }
 
-absl::Status Publisher::StagePlaces(const DesiredState& desired,
-                                    const std::vector<uint16_t>& slots,
+absl::Status Publisher::StagePlaces(const EndpointWriter::SlotsRef& slots,
                                     uint32_t next, Staging& staging) {
-  if (placed_.has_value() && placed_->slots == slots &&
-      placed_->addresses == desired.addresses &&
-      placed_->prefixes == desired.prefixes) {
+  const DesiredNodes& nodes = *slots->nodes;
+  if (slots == placed_ ||
+      (placed_ != nullptr && placed_->slots == slots->slots &&
+       placed_->nodes->addresses == nodes.addresses &&
+       placed_->nodes->prefixes == nodes.prefixes)) {
     places_.Sweep(next);
     return absl::OkStatus();
   }
   PlaceTable places;
-  for (const DesiredAddress& address : desired.addresses) {
-    CC_ASSIGN_OR_RETURN(const uint16_t where, WhereOf(address, slots));
+  for (const DesiredAddress& address : nodes.addresses) {
+    CC_ASSIGN_OR_RETURN(const uint16_t where, WhereOf(address, slots->slots));
     places.SetAddress(address.address, {.peer = address.peer, .where = where});
   }
-  AddPrefixes(desired, places);
+  AddPrefixes(nodes, places);
   CC_RETURN_IF_ERROR(places_.Stage(places, next, staging));
-  staging.OnPublished(
-      [this, placed = Placed{desired.addresses, desired.prefixes, slots}] {
-        placed_ = placed;
-      });
+  staging.OnPublished([this, slots] { placed_ = slots; });
   return absl::OkStatus();
 }
 

@@ -81,14 +81,13 @@ class Publisher {
   absl::Status Stage(const DesiredState& desired, uint32_t next,
                      Staging& staging);
   absl::Status AdoptHops();
-  absl::Status StagePlaces(const DesiredState& desired,
-                           const std::vector<uint16_t>& slots, uint32_t next,
+  absl::Status StagePlaces(const EndpointWriter::SlotsRef& slots, uint32_t next,
                            Staging& staging);
   absl::StatusOr<uint16_t> WhereOf(const DesiredAddress& address,
                                    absl::Span<const uint16_t> slots);
   uint16_t KnownWhere(const DesiredAddress& address,
                       const DesiredState& desired) const;
-  static void AddPrefixes(const DesiredState& desired, PlaceTable& places);
+  static void AddPrefixes(const DesiredNodes& nodes, PlaceTable& places);
   absl::StatusOr<uint16_t> TakeHop(const DesiredHop& hop);
 
   PublishedMaps maps_;
@@ -97,13 +96,7 @@ class Publisher {
   TableWriter tables_;
   PlaceWriter places_;
   std::optional<ServiceWriter> services_;
-  // What the places in force are of.
-  struct Placed {
-    std::vector<DesiredAddress> addresses;
-    std::vector<DesiredPrefix> prefixes;
-    std::vector<uint16_t> slots;
-  };
-  std::optional<Placed> placed_;
+  EndpointWriter::SlotsRef placed_;  // what the places in force are of
   RangePool hop_pool_;
   std::map<DesiredHop, uint16_t>
       hops_;  // grows with the neighbours of the node

@@ -72,16 +72,16 @@ TableWriter::TableWriter(PublishedMaps* maps, GraceKeeper* grace)
              static_cast<uint32_t>(maps->port_pages.size())) {}
 
 absl::StatusOr<std::vector<uint16_t>> TableWriter::Stage(
-    absl::Span<const CompiledTable> wanted,
+    absl::Span<const TableRef> wanted,
     absl::FunctionRef<bool(uint32_t peer)> is_placed, uint32_t next,
     Staging& staging) {
   Collect();
   for (Live& live : live_) live.is_wanted = false;
   std::vector<uint16_t> indexes;
-  for (const CompiledTable& table : wanted) {
-    Live* live = const_cast<Live*>(FindEqual(table));
+  for (const TableRef& table : wanted) {
+    Live* live = FindEqual(table);
     if (live == nullptr) {
-      live = FindExtensible(table, is_placed);
+      live = FindExtensible(*table, is_placed);
       if (live != nullptr) {
         CC_RETURN_IF_ERROR(
             grace_->WaitFor(next - 1));  // nobody is older than `is_placed`
@@ -89,6 +89,11 @@ absl::StatusOr<std::vector<uint16_t>> TableWriter::Stage(
       } else {
         CC_ASSIGN_OR_RETURN(live, Write(table, next, staging));
       }
+    } else if (live->content != table) {
+      // The next compilation will have this object too.
+      Erase(*live);
+      live->content = table;
+      Insert(*live);
     }
     live->is_wanted = true;
     indexes.push_back(static_cast<uint16_t>(live->index));
@@ -99,6 +104,7 @@ absl::StatusOr<std::vector<uint16_t>> TableWriter::Stage(
         ++it;
         continue;
       }
+      Erase(*it);
       retired_.push_back({next, std::move(*it)});
       it = live_.erase(it);
     }
@@ -106,55 +112,80 @@ absl::StatusOr<std::vector<uint16_t>> TableWriter::Stage(
   return indexes;
 }
 
-const TableWriter::Live* TableWriter::FindEqual(
-    const CompiledTable& table) const {
-  for (const Live& live : live_) {
-    if (live.content == table) return &live;
+TableWriter::Live* TableWriter::FindEqual(const TableRef& table) const {
+  const auto same = by_object_.find(table.get());
+  if (same != by_object_.end()) return same->second;
+  const auto alike = by_hash_.equal_range(absl::Hash<CompiledTable>()(*table));
+  for (auto at = alike.first; at != alike.second; ++at) {
+    if (*at->second->content == *table) return at->second;
   }
   return nullptr;
+}
+
+void TableWriter::Insert(Live& live) {
+  by_object_[live.content.get()] = &live;
+  by_hash_.emplace(absl::Hash<CompiledTable>()(*live.content), &live);
+}
+
+void TableWriter::Erase(const Live& live) {
+  by_object_.erase(live.content.get());
+  const auto alike =
+      by_hash_.equal_range(absl::Hash<CompiledTable>()(*live.content));
+  for (auto at = alike.first; at != alike.second; ++at) {
+    if (at->second != &live) continue;
+    by_hash_.erase(at);
+    return;
+  }
 }
 
 TableWriter::Live* TableWriter::FindExtensible(
     const CompiledTable& table,
     absl::FunctionRef<bool(uint32_t peer)> is_placed) {
   for (Live& live : live_) {
+    const CompiledTable& content = *live.content;
     // one that this change has matched already must stay as it is
-    if (live.is_wanted || live.content.bounds != table.bounds ||
-        live.content.class_count != table.class_count ||
-        live.content.cells != table.cells ||
+    if (live.is_wanted || content.class_count != table.class_count ||
+        content.bounds != table.bounds || content.cells != table.cells ||
         !std::includes(table.classes.begin(), table.classes.end(),
-                       live.content.classes.begin(),
-                       live.content.classes.end())) {
+                       content.classes.begin(), content.classes.end())) {
       continue;
     }
     const bool unseen = std::all_of(
         table.classes.begin(), table.classes.end(), [&](const Class& entry) {
           return !is_placed(entry.first) ||
-                 std::binary_search(live.content.classes.begin(),
-                                    live.content.classes.end(), entry);
+                 std::binary_search(content.classes.begin(),
+                                    content.classes.end(), entry);
         });
     if (unseen) return &live;
   }
   return nullptr;
 }
 
-absl::Status TableWriter::Extend(Live& live, const CompiledTable& table,
+absl::Status TableWriter::Extend(Live& live, const TableRef& table,
                                  Staging& staging) {
   std::vector<Class> added;
-  std::set_difference(table.classes.begin(), table.classes.end(),
-                      live.content.classes.begin(), live.content.classes.end(),
+  const TableRef before = live.content;
+  std::set_difference(table->classes.begin(), table->classes.end(),
+                      before->classes.begin(), before->classes.end(),
                       std::back_inserter(added));
   CC_RETURN_IF_ERROR(PutClasses(live.index, added));
-  staging.OnUndo([this, &live, added] {
+  const auto replace = [this, &live](const TableRef& content) {
+    Erase(live);
+    live.content = content;
+    Insert(live);
+  };
+  staging.OnUndo([this, &live, before, added, replace] {
     EraseClasses(live.index, added);
-    for (const Class& entry : added) std::erase(live.content.classes, entry);
+    replace(before);
   });
-  live.content.classes = table.classes;
+  replace(table);
   return absl::OkStatus();
 }
 
-absl::StatusOr<TableWriter::Live*> TableWriter::Write(
-    const CompiledTable& table, uint32_t next, Staging& staging) {
+absl::StatusOr<TableWriter::Live*> TableWriter::Write(const TableRef& ref,
+                                                      uint32_t next,
+                                                      Staging& staging) {
+  const CompiledTable& table = *ref;
   if (table.intervals() >= CC_PORT_DEEP) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "verdict table with ", table.intervals(), " port intervals: at most ",
@@ -162,7 +193,7 @@ absl::StatusOr<TableWriter::Live*> TableWriter::Write(
   }
   DropStrays();
   Live live;
-  live.content = table;
+  live.content = ref;
   const uint32_t cell_count = static_cast<uint32_t>(table.cells.size());
   CC_ASSIGN_OR_RETURN(live.index, Take(indexes_, 1));
   absl::StatusOr<uint32_t> cells = Take(cells_, cell_count);
@@ -195,6 +226,7 @@ absl::StatusOr<TableWriter::Live*> TableWriter::Write(
   }
   live_.push_back(std::move(live));
   auto at = std::prev(live_.end());
+  Insert(*at);
   if (table.bounds.size() > CC_INLINE_BOUNDS) {
     staging.Record({.kind = JournalKind::kTable,
                     .key = EncodeKey(at->index),
@@ -202,8 +234,9 @@ absl::StatusOr<TableWriter::Live*> TableWriter::Write(
   }
   // No packet has seen it: the change that would refer to it is not published.
   staging.OnUndo([this, at] {
-    EraseClasses(at->index, at->content.classes);
+    EraseClasses(at->index, at->content->classes);
     Free(*at);
+    Erase(*at);
     live_.erase(at);
   });
   return &*at;
@@ -296,7 +329,7 @@ absl::StatusOr<uint32_t> TableWriter::Take(RangePool& pool, uint32_t count) {
 void TableWriter::Collect() {
   while (!retired_.empty() && grace_->IsOver(retired_.front().epoch)) {
     const Live& table = retired_.front().table;
-    EraseClasses(table.index, table.content.classes);
+    EraseClasses(table.index, table.content->classes);
     Free(table);
     retired_.pop_front();
   }
@@ -304,7 +337,7 @@ void TableWriter::Collect() {
 
 void TableWriter::Free(const Live& live) {
   for (const uint32_t page : live.pages) pages_.Return(page, 1);
-  cells_.Return(live.cells, static_cast<uint32_t>(live.content.cells.size()));
+  cells_.Return(live.cells, static_cast<uint32_t>(live.content->cells.size()));
   indexes_.Return(live.index, 1);
 }
 

@@ -46,12 +46,12 @@ absl::Status TableWriter::AdoptOne(
   Live live;
   live.index = index;
   live.cells = table.cells;
-  live.content.class_count = table.class_count;
-  CC_RETURN_IF_ERROR(AdoptAxis(table, found, live));
-  if (table.interval_count != live.content.intervals()) {
-    return DamagedEntry("cc_tables", index, "expected ",
-                        live.content.intervals(), " intervals, found ",
-                        table.interval_count);
+  CompiledTable content;
+  content.class_count = table.class_count;
+  CC_RETURN_IF_ERROR(AdoptAxis(table, found, live, content.bounds));
+  if (table.interval_count != content.intervals()) {
+    return DamagedEntry("cc_tables", index, "expected ", content.intervals(),
+                        " intervals, found ", table.interval_count);
   }
   const uint64_t cells = uint64_t{table.class_count} * table.interval_count;
   if (cells == 0 || cells > maps_->cells.size() ||
@@ -65,9 +65,9 @@ absl::Status TableWriter::AdoptOne(
       return DamagedEntry("cc_cells", table.cells + i,
                           "expected a verdict, found ", int{cell.verdict});
     }
-    live.content.cells.push_back({.verdict = static_cast<Verdict>(cell.verdict),
-                                  .proxy_port = cell.proxy_port,
-                                  .rule_set = cell.rule_set});
+    content.cells.push_back({.verdict = static_cast<Verdict>(cell.verdict),
+                             .proxy_port = cell.proxy_port,
+                             .rule_set = cell.rule_set});
   }
   for (const auto& [peer, cls] : classes) {
     if (cls < table.class_count) continue;
@@ -75,14 +75,14 @@ absl::Status TableWriter::AdoptOne(
                         ": expected a class below ", table.class_count,
                         ", found ", cls);
   }
-  live.content.classes = std::move(classes);
-  live_.push_back(std::move(live));
+  content.classes = std::move(classes);
+  live.content = std::make_shared<const CompiledTable>(std::move(content));
+  Insert(live_.emplace_back(std::move(live)));
   return absl::OkStatus();
 }
 
 absl::Status TableWriter::AdoptAxis(const cc_table& table, const Found& found,
-                                    Live& live) {
-  std::vector<uint32_t>& bounds = live.content.bounds;
+                                    Live& live, std::vector<uint32_t>& bounds) {
   if (table.bound_count != CC_BOUNDS_PAGED) {
     if (table.bound_count > CC_INLINE_BOUNDS) {
       return DamagedEntry("cc_tables", live.index, "expected at most ",

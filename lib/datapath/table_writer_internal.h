@@ -9,9 +9,11 @@
 #include <deque>
 #include <list>
 #include <set>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -36,14 +38,14 @@ class TableWriter {
 
   // What Stage would do. Returns the index of each table that stays as it is, 0
   // for a new one.
-  std::vector<uint16_t> Plan(absl::Span<const CompiledTable> wanted,
+  std::vector<uint16_t> Plan(absl::Span<const TableRef> wanted,
                              ChangePlan& plan) const;
 
   // Writes the tables that are not there yet; returns the index of each. Those
   // that are not among `wanted` are retired once the change is published.
   // `is_placed`: whether an address has the peer now.
   absl::StatusOr<std::vector<uint16_t>> Stage(
-      absl::Span<const CompiledTable> wanted,
+      absl::Span<const TableRef> wanted,
       absl::FunctionRef<bool(uint32_t peer)> is_placed, uint32_t next,
       Staging& staging);
 
@@ -51,7 +53,7 @@ class TableWriter {
 
  private:
   struct Live {
-    CompiledTable content;
+    TableRef content;
     uint32_t index = 0, cells = 0;
     std::vector<uint32_t> pages;
     bool is_wanted = false;
@@ -63,16 +65,19 @@ class TableWriter {
 
   absl::Status AdoptOne(uint32_t index, const Found& found,
                         std::vector<std::pair<uint32_t, uint32_t>> classes);
-  absl::Status AdoptAxis(const cc_table& table, const Found& found, Live& live);
+  absl::Status AdoptAxis(const cc_table& table, const Found& found, Live& live,
+                         std::vector<uint32_t>& bounds);
   absl::Status AdoptPage(uint32_t page, bool is_root, Live& live);
   void DropStrays();
 
-  const Live* FindEqual(const CompiledTable& table) const;
+  Live* FindEqual(const TableRef& table) const;
+  void Insert(Live& live);
+  void Erase(const Live& live);
   // A live table that lacks nothing but classes of peers without an address.
   Live* FindExtensible(const CompiledTable& table,
                        absl::FunctionRef<bool(uint32_t peer)> is_placed);
-  absl::Status Extend(Live& live, const CompiledTable& table, Staging& staging);
-  absl::StatusOr<Live*> Write(const CompiledTable& table, uint32_t next,
+  absl::Status Extend(Live& live, const TableRef& table, Staging& staging);
+  absl::StatusOr<Live*> Write(const TableRef& table, uint32_t next,
                               Staging& staging);
   absl::Status WriteAxis(const CompiledTable& table, cc_table& out, Live& live);
   absl::StatusOr<uint32_t> WriteRoot(const CompiledTable& table,
@@ -92,6 +97,9 @@ class TableWriter {
   GraceKeeper* const grace_;
   RangePool indexes_, cells_, pages_;
   std::list<Live> live_;
+  // `live_` by its content: the object, and what is in it.
+  absl::flat_hash_map<const CompiledTable*, Live*> by_object_;
+  std::unordered_multimap<size_t, Live*> by_hash_;
   std::deque<Retired> retired_;
   // Of tables that an earlier process had retired: to go before their indexes
   // are used again.

@@ -2,6 +2,7 @@
 
 // What each writer would do, told and not done.
 
+#include <map>
 #include <set>
 #include <string>
 
@@ -19,7 +20,7 @@ void WantRoom(const RangePool& pool, uint64_t count, ChangePlan& plan) {
 
 }  // namespace
 
-void EndpointWriter::Plan(absl::Span<const DesiredEndpoint> endpoints,
+void EndpointWriter::Plan(const DesiredState& desired,
                           absl::Span<const uint16_t> kept_tables,
                           ChangePlan& plan) const {
   std::set<std::string> wanted;
@@ -27,7 +28,9 @@ void EndpointWriter::Plan(absl::Span<const DesiredEndpoint> endpoints,
   const auto table_of = [&](const std::optional<uint32_t>& index) {
     return index.has_value() ? kept_tables[*index] : uint16_t{0};
   };
-  for (const DesiredEndpoint& endpoint : endpoints) {
+  for (size_t i = 0; i < desired.verdicts.size(); ++i) {
+    const DesiredEndpoint& endpoint = desired.nodes->endpoints[i];
+    const DesiredVerdicts& verdicts = desired.verdicts[i];
     wanted.insert(endpoint.name);
     const std::string subject = absl::StrCat("endpoint ", endpoint.name);
     const auto live = live_.find(endpoint.name);
@@ -36,10 +39,10 @@ void EndpointWriter::Plan(absl::Span<const DesiredEndpoint> endpoints,
       ++slots;
       continue;
     }
-    const uint16_t egress = table_of(endpoint.egress),
-                   ingress = table_of(endpoint.ingress);
-    const bool has_new_table = (endpoint.egress.has_value() && egress == 0) ||
-                               (endpoint.ingress.has_value() && ingress == 0);
+    const uint16_t egress = table_of(verdicts.egress),
+                   ingress = table_of(verdicts.ingress);
+    const bool has_new_table = (verdicts.egress.has_value() && egress == 0) ||
+                               (verdicts.ingress.has_value() && ingress == 0);
     if (has_new_table ||
         live->second.subject !=
             SubjectKey(static_cast<uint32_t>(endpoint.identity), egress,
@@ -54,13 +57,14 @@ void EndpointWriter::Plan(absl::Span<const DesiredEndpoint> endpoints,
   WantRoom(slots_, slots, plan);
 }
 
-std::vector<uint16_t> TableWriter::Plan(absl::Span<const CompiledTable> wanted,
+std::vector<uint16_t> TableWriter::Plan(absl::Span<const TableRef> wanted,
                                         ChangePlan& plan) const {
   std::vector<uint16_t> kept;
   std::set<uint32_t> stays;
   uint64_t tables = 0, cells = 0;
-  for (const CompiledTable& table : wanted) {
-    const Live* live = FindEqual(table);
+  for (const TableRef& ref : wanted) {
+    const CompiledTable& table = *ref;
+    const Live* live = FindEqual(ref);
     kept.push_back(live == nullptr ? 0 : static_cast<uint16_t>(live->index));
     if (live != nullptr) {
       stays.insert(live->index);
@@ -88,7 +92,9 @@ void PlaceWriter::Plan(const PlaceTable& desired, ChangePlan& plan) const {
   uint64_t fresh = 0;
   const auto compare = [&](const char* what, const auto& wanted,
                            const auto& live) {
-    for (const auto& [key, value] : wanted) {
+    // In order: a hash has another each time.
+    const std::map sorted(wanted.begin(), wanted.end());
+    for (const auto& [key, value] : sorted) {
       const auto known = live.find(key);
       if (known != live.end() && known->second.value == value &&
           current_.Has(key))
@@ -136,7 +142,7 @@ uint16_t Publisher::KnownWhere(const DesiredAddress& address,
                                const DesiredState& desired) const {
   constexpr uint16_t kNew = CC_REMOTE - 1;
   if (address.endpoint.has_value()) {
-    return endpoints_.SlotOf(desired.endpoints[*address.endpoint].name)
+    return endpoints_.SlotOf(desired.nodes->endpoints[*address.endpoint].name)
         .value_or(kNew);
   }
   if (!address.hop.has_value()) return static_cast<uint16_t>(CC_REMOTE);
@@ -148,16 +154,16 @@ uint16_t Publisher::KnownWhere(const DesiredAddress& address,
 ChangePlan Publisher::Plan(const DesiredState& desired) const {
   ChangePlan tables, plan;
   const std::vector<uint16_t> kept = tables_.Plan(desired.tables, tables);
-  endpoints_.Plan(desired.endpoints, kept, plan);
+  endpoints_.Plan(desired, kept, plan);
   plan.changes.insert(plan.changes.end(), tables.changes.begin(),
                       tables.changes.end());
   plan.room.insert(plan.room.end(), tables.room.begin(), tables.room.end());
   PlaceTable places;
-  for (const DesiredAddress& address : desired.addresses) {
+  for (const DesiredAddress& address : desired.nodes->addresses) {
     places.SetAddress(address.address, {.peer = address.peer,
                                         .where = KnownWhere(address, desired)});
   }
-  AddPrefixes(desired, places);
+  AddPrefixes(*desired.nodes, places);
   places_.Plan(places, plan);
   if (services_.has_value()) services_->Plan(*desired.services, plan);
   return plan;

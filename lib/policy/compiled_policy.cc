@@ -23,14 +23,14 @@ const AddressPeer* FindAddress(const std::vector<AddressPeer>& addresses,
 }  // namespace
 
 Party CompiledPolicy::PartyOf(const IpAddress& address) const {
-  if (const AddressPeer* known = FindAddress(addresses, address)) {
+  if (const AddressPeer* known = FindAddress(peer_map->addresses, address)) {
     return {known->endpoint, known->peer};
   }
   return {kNoEndpoint, OutsidePeerOf(address)};
 }
 
 Party CompiledPolicy::PartyOf(uint32_t endpoint, size_t address_index) const {
-  return {endpoint, endpoints[endpoint].peers[address_index]};
+  return {endpoint, peer_map->of_endpoint[endpoint][address_index]};
 }
 
 uint32_t CompiledPolicy::PeerOf(const IpAddress& address) const {
@@ -38,6 +38,7 @@ uint32_t CompiledPolicy::PeerOf(const IpAddress& address) const {
 }
 
 uint32_t CompiledPolicy::OutsidePeerOf(const IpAddress& address) const {
+  const std::vector<PrefixPeer>& prefixes = peer_map->prefixes;
   const uint32_t prefix = LongestMatch(prefixes, address);
   return prefix == kNoCover ? static_cast<uint32_t>(Identity::kWorld)
                             : prefixes[prefix].peer;
@@ -52,7 +53,7 @@ Cell CompiledPolicy::Decide(uint32_t endpoint, Direction direction,
   const uint32_t table =
       direction == Direction::kIngress ? subject.ingress : subject.egress;
   if (table == kNoTable) return kNobody;
-  return tables[table].At(peer, protocol, port);
+  return tables[table]->At(peer, protocol, port);
 }
 
 PairDecision CompiledPolicy::DecidePair(const Party& source,

@@ -37,12 +37,13 @@ bool Meet(Family a, Family b) {
 class Access {
  public:
   explicit Access(const CompiledPolicy& policy) {
-    columns_.reserve(policy.peers.size());
-    for (const PeerRef& peer : policy.peers) {
+    columns_.reserve(policy.peer_map->peers.size());
+    for (const PeerRef& peer : policy.peer_map->peers) {
       columns_.try_emplace(peer->number,
                            static_cast<uint32_t>(columns_.size()));
     }
-    for (const CompiledTable& table : policy.tables) {
+    for (const TableRef& ref : policy.tables) {
+      const CompiledTable& table = *ref;
       std::vector<uint32_t> by_class;
       for (uint32_t cls = 0; cls < table.class_count; ++cls) {
         by_class.push_back(sets_.Of(table, cls));
@@ -88,7 +89,7 @@ struct Outside {
 std::vector<Outside> RangesOf(const CompiledPolicy& policy,
                               const Access& access, bool is_v4) {
   std::vector<IpAddress> starts = {is_v4 ? IpAddress::FromV4(0) : IpAddress()};
-  for (const PrefixPeer& prefix : policy.prefixes) {
+  for (const PrefixPeer& prefix : policy.peer_map->prefixes) {
     if (prefix.prefix.is_v4() != is_v4) continue;
     starts.push_back(prefix.prefix.first());
     const std::optional<IpAddress> behind = Successor(prefix.prefix.last());
@@ -157,13 +158,14 @@ class MatrixBuilder {
       const CompiledEndpoint& endpoint = cluster_.policy.endpoints[pod];
       const std::vector<IpAddress>& addresses =
           cluster_.cluster.pods[pod].addresses;
-      for (size_t i = 0; i < endpoint.peers.size(); ++i) {
+      const auto& peers = cluster_.policy.peer_map->of_endpoint[pod];
+      for (size_t i = 0; i < peers.size(); ++i) {
         Family family = Family::kEither;
         if (i < addresses.size()) {
           family = addresses[i].is_v4() ? Family::kIpv4 : Family::kIpv6;
         }
         facets.push_back({endpoint.ingress, endpoint.egress,
-                          access_.ColumnOf(endpoint.peers[i]), family});
+                          access_.ColumnOf(peers[i]), family});
       }
     }
     std::sort(facets.begin(), facets.end());

@@ -21,7 +21,7 @@ constexpr size_t kSuggestions = 8;
 void AppendPod(const CompiledCluster& cluster, uint32_t index,
                std::vector<NamedEnd>& ends) {
   const Pod& pod = cluster.cluster.pods[index];
-  const size_t numbers = cluster.policy.endpoints[index].peers.size();
+  const size_t numbers = cluster.policy.peer_map->of_endpoint[index].size();
   for (size_t i = 0; i < numbers; ++i) {
     NamedEnd end;
     end.pod = index;

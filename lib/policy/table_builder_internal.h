@@ -5,6 +5,7 @@
 #ifndef CILIUMCORE_LIB_POLICY_TABLE_BUILDER_INTERNAL_H_
 #define CILIUMCORE_LIB_POLICY_TABLE_BUILDER_INTERNAL_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <utility>
@@ -35,6 +36,9 @@ class RuleTrie {
 
   // Ascending.
   std::vector<uint32_t> Rules(uint32_t set) const;
+
+  // Sets that were ever made.
+  size_t size() const { return nodes_.size(); }
 
  private:
   struct Node {

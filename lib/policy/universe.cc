@@ -28,28 +28,19 @@ void AppendPrefixes(const std::vector<NetworkPolicyRule>& rules,
   }
 }
 
-// The prefixes of every ipBlock that counts.
-std::vector<IpPrefix> PrefixesOf(const std::vector<NetworkPolicy>& policies) {
-  std::vector<IpPrefix> prefixes;
-  for (const NetworkPolicy& policy : policies) {
-    if (policy.isolates_ingress) AppendPrefixes(policy.ingress, prefixes);
-    if (policy.isolates_egress) AppendPrefixes(policy.egress, prefixes);
-  }
-  return prefixes;
-}
-
-// The port names for which egress rules ask a peer.
-PortNames EgressNames(const std::vector<NetworkPolicy>& policies) {
-  PortNames names;
-  for (const NetworkPolicy& policy : policies) {
-    if (!policy.isolates_egress) continue;
-    for (const NetworkPolicyRule& rule : policy.egress) {
-      for (const PortRule& port : rule.ports) {
-        if (!port.name.empty()) names.insert({port.name, port.protocol});
-      }
+// The port names for which `rules` ask a peer.
+void AppendNames(const std::vector<NetworkPolicyRule>& rules,
+                 PortNames& names) {
+  for (const NetworkPolicyRule& rule : rules) {
+    for (const PortRule& port : rule.ports) {
+      if (!port.name.empty()) names.insert({port.name, port.protocol});
     }
   }
-  return names;
+}
+
+void SortUnique(std::vector<IpPrefix>& prefixes) {
+  std::sort(prefixes.begin(), prefixes.end());
+  prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
 }
 
 class Builder {
@@ -68,6 +59,8 @@ class Builder {
       CC_RETURN_IF_ERROR(AddEndpoint(i));
     }
     CC_RETURN_IF_ERROR(CheckAddresses());
+    DescribePeers();
+    universe_.peer_map = std::make_shared<const PeerMap>(std::move(map_));
     return std::move(universe_);
   }
 
@@ -107,7 +100,7 @@ class Builder {
     CC_RETURN_IF_ERROR(PeerOf(Identity::kWorld, kNoCover).status());
     for (uint32_t cover = 0; cover < universe_.covers.size(); ++cover) {
       CC_ASSIGN_OR_RETURN(const uint32_t peer, PeerOf(Identity::kWorld, cover));
-      universe_.world_of_cover.push_back(peer);
+      world_of_cover_.push_back(peer);
     }
     for (const auto& [addresses, identity] :
          {std::pair(&input_.host_addresses, Identity::kHost),
@@ -122,18 +115,23 @@ class Builder {
 
   absl::Status AddEndpoint(uint32_t index) {
     const PolicyEndpoint& endpoint = input_.endpoints[index];
-    std::vector<uint32_t>& peers = universe_.peers_of_endpoint.emplace_back();
+    auto& numbers = map_.of_endpoint.emplace_back();
+    const auto add = [&](uint32_t peer) {
+      numbers.push_back(universe_.peers[peer]->number);
+    };
     if (endpoint.host_network) {
       const Identity identity = endpoint.identity == Identity::kUnknown
                                     ? Identity::kHost
                                     : endpoint.identity;
       universe_.group_of_endpoint.push_back(kNoGroup);
       for (const IpAddress& address : endpoint.addresses) {
-        CC_ASSIGN_OR_RETURN(peers.emplace_back(), NodePeer(identity, address));
-        AddAddress(address, peers.back(), kNoEndpoint);
+        CC_ASSIGN_OR_RETURN(const uint32_t peer, NodePeer(identity, address));
+        add(peer);
+        AddAddress(address, peer, kNoEndpoint);
       }
-      if (!peers.empty()) return absl::OkStatus();
-      CC_ASSIGN_OR_RETURN(peers.emplace_back(), PeerOf(identity, kNoCover));
+      if (!numbers.empty()) return absl::OkStatus();
+      CC_ASSIGN_OR_RETURN(const uint32_t peer, PeerOf(identity, kNoCover));
+      add(peer);
       return absl::OkStatus();
     }
 
@@ -141,14 +139,16 @@ class Builder {
     universe_.group_of_endpoint.push_back(group);
     const std::vector<NamedPort> ports = PortsNamed(endpoint.ports, names_);
     for (const IpAddress& address : endpoint.addresses) {
-      CC_ASSIGN_OR_RETURN(peers.emplace_back(),
+      CC_ASSIGN_OR_RETURN(const uint32_t peer,
                           PeerOf(endpoint.identity,
                                  universe_.covers.Of(address), ports, group));
-      AddAddress(address, peers.back(), index);
+      add(peer);
+      AddAddress(address, peer, index);
     }
-    if (!peers.empty()) return absl::OkStatus();
-    CC_ASSIGN_OR_RETURN(peers.emplace_back(),
+    if (!numbers.empty()) return absl::OkStatus();
+    CC_ASSIGN_OR_RETURN(const uint32_t peer,
                         PeerOf(endpoint.identity, kNoCover, ports, group));
+    add(peer);
     return absl::OkStatus();
   }
 
@@ -184,13 +184,13 @@ class Builder {
   }
 
   void AddAddress(const IpAddress& address, uint32_t peer, uint32_t endpoint) {
-    universe_.addresses.push_back(
+    map_.addresses.push_back(
         {address, universe_.peers[peer]->number, endpoint});
   }
 
   // Sorts; the pods in a node's network may share its address.
   absl::Status CheckAddresses() {
-    std::vector<AddressPeer>& addresses = universe_.addresses;
+    std::vector<AddressPeer>& addresses = map_.addresses;
     const auto key = [](const AddressPeer& entry) {
       return std::tie(entry.address, entry.peer, entry.endpoint);
     };
@@ -210,10 +210,25 @@ class Builder {
     return absl::OkStatus();
   }
 
+  void DescribePeers() {
+    for (uint32_t cover = 0; cover < universe_.covers.size(); ++cover) {
+      const Covers::Node& node = universe_.covers.nodes()[cover];
+      const PeerRef& world = universe_.peers[world_of_cover_[cover]];
+      map_.prefixes.push_back({node.prefix, world->number, node.parent});
+    }
+    map_.peers = universe_.peers;
+    std::sort(map_.peers.begin(), map_.peers.end(),
+              [](const PeerRef& a, const PeerRef& b) {
+                return a->number < b->number;
+              });
+  }
+
   const PolicyInput& input_;
   PeerRegistry& registry_;
   const PortNames& names_;
   Universe universe_;
+  PeerMap map_;
+  std::vector<uint32_t> world_of_cover_;
   absl::flat_hash_map<VarietyKey, uint32_t> known_;
   absl::flat_hash_map<Identity, uint32_t> group_of_identity_;
   std::vector<const PolicyEndpoint*> first_of_group_;
@@ -233,8 +248,20 @@ std::vector<NamedPort> PortsNamed(const std::vector<NamedPort>& ports,
   return named;
 }
 
-UniverseNeeds NeedsOf(const std::vector<NetworkPolicy>& policies) {
-  return {.prefixes = PrefixesOf(policies), .names = EgressNames(policies)};
+void UniverseNeeds::Add(const NetworkPolicy& policy) {
+  if (policy.isolates_ingress) AppendPrefixes(policy.ingress, prefixes);
+  if (policy.isolates_egress) {
+    AppendPrefixes(policy.egress, prefixes);
+    AppendNames(policy.egress, names);
+  }
+  SortUnique(prefixes);
+}
+
+void UniverseNeeds::Add(const UniverseNeeds& other) {
+  names.insert(other.names.begin(), other.names.end());
+  if (other.prefixes.empty()) return;
+  prefixes.insert(prefixes.end(), other.prefixes.begin(), other.prefixes.end());
+  SortUnique(prefixes);
 }
 
 absl::StatusOr<Universe> MakeUniverse(const PolicyInput& input,

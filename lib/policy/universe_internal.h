@@ -7,6 +7,7 @@
 #define CILIUMCORE_LIB_POLICY_UNIVERSE_INTERNAL_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,21 +42,21 @@ struct Universe {
   std::vector<PeerRef> peers;  // the index in here is what "peer" is below
   std::vector<std::vector<uint32_t>> peers_of_group;
   std::vector<std::vector<uint32_t>> peers_of_cover;
-  std::vector<uint32_t> world_of_cover;
   std::vector<uint32_t> group_of_endpoint;
-  std::vector<std::vector<uint32_t>> peers_of_endpoint;
-  std::vector<AddressPeer> addresses;  // ascending
+  std::shared_ptr<const PeerMap> peer_map;  // the same by number
 };
 
 // What of the policies a universe depends on.
 struct UniverseNeeds {
-  std::vector<IpPrefix> prefixes;  // of every ipBlock that counts
-  PortNames names;                 // for which egress rules ask a peer
+  // Ascending, no two equal: of every ipBlock that counts.
+  std::vector<IpPrefix> prefixes;
+  PortNames names;  // for which egress rules ask a peer
+
+  void Add(const NetworkPolicy& policy);
+  void Add(const UniverseNeeds& other);
 
   friend bool operator==(const UniverseNeeds&, const UniverseNeeds&) = default;
 };
-UniverseNeeds NeedsOf(const std::vector<NetworkPolicy>& policies);
-
 // `needs`: of the input's policies. `input` must outlive the result.
 absl::StatusOr<Universe> MakeUniverse(const PolicyInput& input,
                                       const UniverseNeeds& needs,

@@ -151,8 +151,9 @@ std::string NativeState::InterfaceAt(uint32_t ifindex) const {
   return absl::StrCat("interface ", ifindex);
 }
 
-Surroundings NativeState::Resolve(const Intent& intent) {
-  Surroundings surroundings;
+std::shared_ptr<const Surroundings> NativeState::Resolve(const Intent& intent) {
+  auto resolved = std::make_shared<Surroundings>();
+  Surroundings& surroundings = *resolved;
   surroundings.host_addresses = options_.host_addresses;
   for (const auto& [interface, endpoint] : *intent.endpoints) {
     const uint32_t ifindex = IfindexOf(interface);
@@ -170,12 +171,12 @@ Surroundings NativeState::Resolve(const Intent& intent) {
     const std::string& interface = remote.next_hop->interface;
     surroundings.hop_interfaces[interface] = IfindexOf(interface);
   }
-  return surroundings;
+  return resolved;
 }
 
 absl::StatusOr<uint32_t> NativeState::Commit(const std::vector<Edit>& edits) {
   CC_ASSIGN_OR_RETURN(Intent next, planner_.Edited(edits));
-  const Surroundings surroundings = Resolve(next);
+  const auto surroundings = Resolve(next);
   CC_ASSIGN_OR_RETURN(Planner::Plan plan,
                       planner_.Compiled(std::move(next), surroundings));
   const absl::StatusOr<uint32_t> generation = publisher_.Publish(plan.desired);
@@ -189,7 +190,7 @@ absl::StatusOr<uint32_t> NativeState::Commit(const std::vector<Edit>& edits) {
 
 absl::StatusOr<ChangePlan> NativeState::Plan(const std::vector<Edit>& edits) {
   CC_ASSIGN_OR_RETURN(Intent next, planner_.Edited(edits));
-  const Surroundings surroundings = Resolve(next);
+  const auto surroundings = Resolve(next);
   CC_ASSIGN_OR_RETURN(const Planner::Plan plan,
                       planner_.Compiled(std::move(next), surroundings));
   return publisher_.Plan(plan.desired);

@@ -64,7 +64,7 @@ class NativeState : public Committer, public FlowDirectory {
   void CopyHashes();
   uint32_t IfindexOf(const std::string& interface);
   std::string InterfaceAt(uint32_t ifindex) const;
-  Surroundings Resolve(const Intent& intent);
+  std::shared_ptr<const Surroundings> Resolve(const Intent& intent);
   void NoteAttached(const Intent& before);
   PacketWalk Foretell(absl::string_view packet, uint32_t ifindex,
                       bool is_egress);

@@ -175,6 +175,7 @@ absl::Status PublishedNode::Publish(const PolicyInput& input,
                                     const CompiledPolicy& compiled,
                                     const absl::Status& attached) {
   DesiredState desired;
+  internal::DesiredNodes nodes;
   desired.tables = compiled.tables;
   std::map<uint32_t, uint32_t> place_of_endpoint;
   std::map<std::string, uint32_t> interfaces;
@@ -194,7 +195,7 @@ absl::Status PublishedNode::Publish(const PolicyInput& input,
     }
     interfaces[name] = interface;
     interface_of_endpoint[i] = interface;
-    place_of_endpoint[i] = static_cast<uint32_t>(desired.endpoints.size());
+    place_of_endpoint[i] = static_cast<uint32_t>(nodes.endpoints.size());
     internal::DesiredEndpoint endpoint = {.name = name,
                                           .ifindex = interface,
                                           .mac = MacOf(interface),
@@ -202,26 +203,25 @@ absl::Status PublishedNode::Publish(const PolicyInput& input,
                                           .v4 = std::nullopt,
                                           .v6 = std::nullopt,
                                           .flags = 0,
-                                          .identity = pod.identity,
-                                          .egress = std::nullopt,
-                                          .ingress = std::nullopt};
+                                          .identity = pod.identity};
     for (const IpAddress& address : pod.addresses) {
       (address.is_v4() ? endpoint.v4 : endpoint.v6) = address;
     }
+    internal::DesiredVerdicts& verdicts = desired.verdicts.emplace_back();
     if (compiled.endpoints[i].egress != kNoTable) {
-      endpoint.egress = compiled.endpoints[i].egress;
+      verdicts.egress = compiled.endpoints[i].egress;
     }
     if (compiled.endpoints[i].ingress != kNoTable) {
-      endpoint.ingress = compiled.endpoints[i].ingress;
+      verdicts.ingress = compiled.endpoints[i].ingress;
     }
-    desired.endpoints.push_back(std::move(endpoint));
+    nodes.endpoints.push_back(std::move(endpoint));
   }
   for (const auto& [name, interface] : interfaces_) {
     if (!interfaces.contains(name)) free.push_back(interface);
   }
-  for (const AddressPeer& address : compiled.addresses) {
+  for (const AddressPeer& address : compiled.peer_map->addresses) {
     const auto at = place_of_endpoint.find(address.endpoint);
-    desired.addresses.push_back(
+    nodes.addresses.push_back(
         {.address = address.address,
          .peer = address.peer,
          .endpoint = at == place_of_endpoint.end()
@@ -229,9 +229,11 @@ absl::Status PublishedNode::Publish(const PolicyInput& input,
                          : std::optional<uint32_t>(at->second),
          .hop = std::nullopt});
   }
-  for (const PrefixPeer& prefix : compiled.prefixes) {
-    desired.prefixes.push_back({.prefix = prefix.prefix, .peer = prefix.peer});
+  for (const PrefixPeer& prefix : compiled.peer_map->prefixes) {
+    nodes.prefixes.push_back({.prefix = prefix.prefix, .peer = prefix.peer});
   }
+  desired.nodes =
+      std::make_shared<const internal::DesiredNodes>(std::move(nodes));
   const absl::Status published =
       publisher_.Publish(desired, [&] { return attached; }).status();
   if (is_mirrored_) CC_RETURN_IF_ERROR(Mirror());

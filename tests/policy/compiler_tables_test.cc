@@ -36,10 +36,10 @@ class CompiledTablesTest : public ::testing::Test {
 
   const CompiledTable& IngressOf(const std::string& pod) {
     const CompiledPolicy& compiled = town_.Compiled();
-    return compiled.tables[compiled.endpoints[town_.Endpoint(pod)].ingress];
+    return *compiled.tables[compiled.endpoints[town_.Endpoint(pod)].ingress];
   }
   uint32_t PeerOf(const std::string& pod) {
-    return town_.Compiled().endpoints[town_.Endpoint(pod)].peers.at(0);
+    return town_.Compiled().peer_map->of_endpoint[town_.Endpoint(pod)].at(0);
   }
 
   Town town_;
@@ -48,7 +48,8 @@ class CompiledTablesTest : public ::testing::Test {
 TEST_F(CompiledTablesTest, WithoutPolicyOneCellPerDirectionServesEveryone) {
   const CompiledPolicy& compiled = town_.Compiled();
   ASSERT_EQ(compiled.tables.size(), 2u);
-  for (const CompiledTable& table : compiled.tables) {
+  for (const TableRef& ref : compiled.tables) {
+    const CompiledTable& table = *ref;
     EXPECT_TRUE(table.bounds.empty());
     EXPECT_TRUE(table.classes.empty());
     ASSERT_EQ(table.cells.size(), 1u);
@@ -79,18 +80,18 @@ TEST_F(CompiledTablesTest, OnlyPortNamesThatEgressRulesAskForSplitPeers) {
 TEST_F(CompiledTablesTest, WorldAddressesAreKnownByTheLongestPrefix) {
   town_.Add(Ingress({{{Block("172.16.0.0/12", {"172.16.5.0/24"})}, {}}}));
   const CompiledPolicy& compiled = town_.Compiled();
-  ASSERT_EQ(compiled.prefixes.size(), 2u);
-  EXPECT_EQ(compiled.prefixes[0].prefix.ToString(), "172.16.0.0/12");
-  EXPECT_EQ(compiled.prefixes[1].parent, 0u);
+  ASSERT_EQ(compiled.peer_map->prefixes.size(), 2u);
+  EXPECT_EQ(compiled.peer_map->prefixes[0].prefix.ToString(), "172.16.0.0/12");
+  EXPECT_EQ(compiled.peer_map->prefixes[1].parent, 0u);
   const auto peer = [&](const char* address) {
     return compiled.PeerOf(*IpAddress::Parse(address));
   };
-  EXPECT_EQ(peer("172.16.0.1"), compiled.prefixes[0].peer);
-  EXPECT_EQ(peer("172.16.5.1"), compiled.prefixes[1].peer);
+  EXPECT_EQ(peer("172.16.0.1"), compiled.peer_map->prefixes[0].peer);
+  EXPECT_EQ(peer("172.16.5.1"), compiled.peer_map->prefixes[1].peer);
   EXPECT_EQ(peer("8.8.8.8"), kWorld);
   EXPECT_EQ(peer("2001:db8::"), kWorld);
-  EXPECT_GE(compiled.prefixes[0].peer, kFirstCidrPeer);
-  EXPECT_LE(compiled.prefixes[0].peer, kLastCidrPeer);
+  EXPECT_GE(compiled.peer_map->prefixes[0].peer, kFirstCidrPeer);
+  EXPECT_LE(compiled.peer_map->prefixes[0].peer, kLastCidrPeer);
 }
 
 TEST_F(CompiledTablesTest, FindsTheLongestPrefixOfEitherFamily) {
@@ -115,7 +116,7 @@ TEST_F(CompiledTablesTest, FindsTheLongestPrefixOfEitherFamily) {
            {"::1:0:0:0", "::/64"},
            {"ffff::", "::/0"}}) {
     const uint32_t peer = compiled.PeerOf(*IpAddress::Parse(address));
-    for (const PrefixPeer& entry : compiled.prefixes) {
+    for (const PrefixPeer& entry : compiled.peer_map->prefixes) {
       EXPECT_EQ(entry.peer == peer, entry.prefix.ToString() == prefix)
           << address << " " << entry.prefix.ToString();
     }
@@ -169,7 +170,7 @@ TEST_F(CompiledTablesTest, ARuleForPeersWithoutTheNamedPortMakesNoClass) {
   town_.Add(policy);
   const CompiledPolicy& compiled = town_.Compiled();
   const CompiledTable& table =
-      compiled.tables[compiled.endpoints[town_.Endpoint("town/db")].egress];
+      *compiled.tables[compiled.endpoints[town_.Endpoint("town/db")].egress];
   EXPECT_EQ(table.class_count, 2u);
   EXPECT_EQ(table.classes.size(), 1u);
 }
@@ -195,7 +196,8 @@ TEST_F(CompiledTablesTest, APodHasANumberForEachAddress) {
                {.addresses = {"10.0.0.9", "fd00::9"}});
   town_.Add(Ingress({{{Block("fd00::/8")}, {}}}));
   const CompiledPolicy& compiled = town_.Compiled();
-  const auto& peers = compiled.endpoints[town_.Endpoint("town/dual")].peers;
+  const auto& peers =
+      compiled.peer_map->of_endpoint[town_.Endpoint("town/dual")];
   ASSERT_EQ(peers.size(), 2u);
   EXPECT_LT(peers[0], 65536u);
   EXPECT_GE(peers[1], kFirstSplitPeer);
@@ -211,7 +213,7 @@ TEST_F(CompiledTablesTest, DescribesItsPeers) {
   town_.Add(Ingress({{{Block("172.16.0.0/12")}, {}}}));
   town_.Add(Egress({{{}, {OnNamed("http")}}}));
   std::vector<std::string> texts;
-  for (const PeerRef& peer : town_.Compiled().peers) {
+  for (const PeerRef& peer : town_.Compiled().peer_map->peers) {
     texts.push_back(peer->variety.ToString());
   }
   EXPECT_EQ(texts, (std::vector<std::string>{
@@ -265,10 +267,14 @@ TEST_F(CompiledTablesTest, EqualInputGivesEqualOutputInAnyOrderOfPolicies) {
   };
   const CompiledPolicy a = compile(false);
   const CompiledPolicy b = compile(true);
-  EXPECT_EQ(a.tables, b.tables);
+  ASSERT_EQ(a.tables.size(), b.tables.size());
+  for (size_t i = 0; i < a.tables.size(); ++i) {
+    EXPECT_EQ(*a.tables[i], *b.tables[i]);
+  }
   EXPECT_EQ(a.endpoints, b.endpoints);
-  EXPECT_EQ(a.addresses, b.addresses);
-  EXPECT_EQ(a.prefixes, b.prefixes);
+  EXPECT_EQ(a.peer_map->of_endpoint, b.peer_map->of_endpoint);
+  EXPECT_EQ(a.peer_map->addresses, b.peer_map->addresses);
+  EXPECT_EQ(a.peer_map->prefixes, b.peer_map->prefixes);
 }
 
 absl::StatusCode CodeOf(Town& town) {

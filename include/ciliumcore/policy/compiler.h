@@ -17,7 +17,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "ciliumcore/base/ip.h"
 #include "ciliumcore/base/port.h"
 #include "ciliumcore/identity/label.h"
@@ -38,6 +40,9 @@ struct PolicyEndpoint {
   std::vector<NamedPort> ports = {};      // those without a name do not matter
   std::vector<IpAddress> addresses = {};  // none: no ipBlock covers it
   bool host_network = false;
+
+  friend bool operator==(const PolicyEndpoint&,
+                         const PolicyEndpoint&) = default;
 };
 
 // Everything that verdicts depend on.
@@ -57,9 +62,6 @@ inline constexpr uint32_t kNoEndpoint = 0xffffffff;
 struct CompiledEndpoint {
   uint32_t ingress = kNoTable;  // index of a table; none in the host's network
   uint32_t egress = kNoTable;
-  // Its number for others: one per address in the input's order, or the one it
-  // has without an address.
-  std::vector<uint32_t> peers;
 
   friend bool operator==(const CompiledEndpoint&,
                          const CompiledEndpoint&) = default;
@@ -92,6 +94,19 @@ struct Party {
   uint32_t peer = static_cast<uint32_t>(Identity::kWorld);
 };
 
+// What everybody's number is. Immutable, and shared by compilations to which
+// the same ends of flows matter.
+struct PeerMap {
+  // By endpoint: one number per address in the input's order, or the one it has
+  // without an address.
+  std::vector<absl::InlinedVector<uint32_t, 2>> of_endpoint;
+  std::vector<AddressPeer> addresses;  // ascending
+  // Ascending; a prefix comes before those inside it. An address that is in
+  // neither list is world (2).
+  std::vector<PrefixPeer> prefixes;
+  std::vector<PeerRef> peers;  // ascending by number
+};
+
 // Both judgements of a flow. A side that is no subject allows, with rule set 0.
 struct PairDecision {
   Cell egress;
@@ -106,13 +121,11 @@ struct PairDecision {
 // A value; thread-compatible. While it or a copy lives, its numbers keep their
 // meaning.
 struct CompiledPolicy {
-  std::vector<CompiledTable> tables;        // no two are equal
+  // No two are equal. One that is the same in the next compilation is the same
+  // object, as a rule.
+  std::vector<TableRef> tables;
   std::vector<CompiledEndpoint> endpoints;  // as in the input
-  std::vector<AddressPeer> addresses;       // ascending
-  // Ascending; a prefix comes before those inside it. An address that is in
-  // neither list is world (2).
-  std::vector<PrefixPeer> prefixes;
-  std::vector<PeerRef> peers;         // ascending by number
+  std::shared_ptr<const PeerMap> peer_map = std::make_shared<const PeerMap>();
   std::vector<RuleSetRef> rule_sets;  // ascending by id; those of the cells
 
   // The number of any address. O(log addresses).
@@ -120,7 +133,7 @@ struct CompiledPolicy {
   // The number it has if it is no pod's and no node's.
   uint32_t OutsidePeerOf(const IpAddress& address) const;
 
-  // The end of a flow that an address or an endpoint (one of its `peers`) is.
+  // The end of a flow that an address or an endpoint (one of its numbers) is.
   Party PartyOf(const IpAddress& address) const;
   Party PartyOf(uint32_t endpoint, size_t address_index = 0) const;
 
@@ -147,9 +160,13 @@ absl::StatusOr<CompiledPolicy> Compile(const PolicyInput& input,
                                        PeerRegistry& peers,
                                        RuleSetTable& rule_sets);
 
-// Compiles one input after another; the results are Compile's. Where only the
-// policies change, who there is need not be found out again, unless an ipBlock
-// or a port name of an egress rule comes or goes. Thread-compatible.
+// Compiles one input after another; the results are Compile's, but for the
+// numbers of rule sets, which depend on what was before. Where only policies
+// change, what is the same is kept: rules are matched for the policies that
+// changed, and tables are built for the endpoints that these select, unless an
+// ipBlock or a port name of an egress rule comes or goes.
+//
+// Thread-compatible.
 class PolicyCompiler {
  public:
   // Both must outlive the compiler.
@@ -160,8 +177,10 @@ class PolicyCompiler {
   // As Compile.
   absl::StatusOr<CompiledPolicy> Compile(PolicyInput input);
   // As Compile of the last input with other policies, whether or not it
-  // compiled. FailedPrecondition if there is none.
-  absl::StatusOr<CompiledPolicy> Recompile(std::vector<NetworkPolicy> policies);
+  // compiled. FailedPrecondition if there is none. Cost: comparing the
+  // policies, one step for each endpoint, and what changed.
+  absl::StatusOr<CompiledPolicy> Recompile(
+      absl::Span<const NetworkPolicy> policies);
 
  private:
   struct State;

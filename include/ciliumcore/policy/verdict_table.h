@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,9 @@ namespace ciliumcore {
 
 // Of traffic, as the subject sees it.
 enum class Direction : uint8_t { kIngress = 0, kEgress = 1 };
+
+inline constexpr Direction kDirections[] = {Direction::kIngress,
+                                            Direction::kEgress};
 
 // "ingress" or "egress".
 absl::string_view DirectionName(Direction direction);
@@ -85,6 +89,8 @@ struct CompiledTable {
                       table.cells, table.classes);
   }
 };
+
+using TableRef = std::shared_ptr<const CompiledTable>;
 
 }  // namespace ciliumcore
 

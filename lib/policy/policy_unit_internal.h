@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// A policy as it meets who there is: which subjects it selects, and which peers
+// its rules match. It depends on nothing else, so it is kept while the policy
+// stays as it is.
+
+#ifndef CILIUMCORE_LIB_POLICY_POLICY_UNIT_INTERNAL_H_
+#define CILIUMCORE_LIB_POLICY_POLICY_UNIT_INTERNAL_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/types/span.h"
+#include "ciliumcore/policy/network_policy.h"
+#include "ciliumcore/policy/rule_set.h"
+#include "lib/policy/rule_matcher_internal.h"
+#include "lib/policy/universe_internal.h"
+
+namespace ciliumcore {
+
+struct PolicyUnit {
+  struct Rule {
+    uint32_t number = 0;  // for the RuleTrie; ascending in a section
+    MatchedRule matched;
+    RuleRef ref;
+  };
+
+  struct Section {
+    bool isolates = false;
+    std::vector<Rule> rules;  // none unless it isolates
+    PortNames names;          // that the rules use
+  };
+
+  const Section& section(Direction direction) const {
+    return sections[static_cast<int>(direction)];
+  }
+
+  uint32_t id = 0;  // no two units of one PolicyUnits have the same
+  NetworkPolicy policy;
+  PolicyRef ref;
+  Section sections[2];
+  std::vector<uint32_t> groups;  // that it selects, ascending
+};
+
+// The units of the policies that are compiled. Thread-compatible.
+class PolicyUnits {
+ public:
+  // Forgets all units: who there is has changed. `universe` must live until the
+  // next Reset; `namespaces` are those of its input.
+  void Reset(const Universe& universe,
+             const std::vector<Namespace>& namespaces);
+
+  // The units of `policies`, which are in the order of their names, in that
+  // order; those that no policy has any more are forgotten. True if any unit
+  // came or went.
+  bool Update(absl::Span<const NetworkPolicy* const> policies);
+
+  absl::Span<const std::unique_ptr<PolicyUnit>> all() const { return units_; }
+
+  // The rule of that number; it is one of `all`.
+  const RuleRef& RefOf(uint32_t number) const { return *refs_.at(number); }
+
+ private:
+  std::unique_ptr<PolicyUnit> Make(const NetworkPolicy& policy);
+  void MakeSection(const NetworkPolicy& policy, Direction direction,
+                   PolicyUnit& unit);
+  void Drop(const PolicyUnit& unit);
+
+  const Universe* universe_ = nullptr;
+  std::unique_ptr<RuleMatcher> matcher_;
+  std::vector<std::unique_ptr<PolicyUnit>> units_;
+  absl::flat_hash_map<uint32_t, const RuleRef*> refs_;  // by rule number
+  uint32_t next_unit_ = 0;
+  uint32_t next_rule_ = 0;
+};
+
+}  // namespace ciliumcore
+
+#endif  // CILIUMCORE_LIB_POLICY_POLICY_UNIT_INTERNAL_H_

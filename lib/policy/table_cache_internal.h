@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Builds verdict tables once for all subjects that the same policies select,
+// and keeps them from one compilation to the next.
+
+#ifndef CILIUMCORE_LIB_POLICY_TABLE_CACHE_INTERNAL_H_
+#define CILIUMCORE_LIB_POLICY_TABLE_CACHE_INTERNAL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ciliumcore/policy/rule_set.h"
+#include "ciliumcore/policy/verdict_table.h"
+#include "lib/policy/policy_unit_internal.h"
+#include "lib/policy/table_builder_internal.h"
+
+namespace ciliumcore {
+
+// The units that select a subject, ascending by id.
+using SubjectUnits = absl::InlinedVector<const PolicyUnit*, 4>;
+
+// A table and what explains its cells.
+struct BuiltTable {
+  TableRef table;
+  std::vector<RuleSetRef> rule_sets;
+};
+
+// Thread-compatible.
+class TableCache {
+ public:
+  // `rule_sets` must outlive the cache.
+  explicit TableCache(RuleSetTable* rule_sets) : rule_sets_(*rule_sets) {}
+
+  // Forgets all tables: who there is has changed. `units` must outlive the
+  // cache's use.
+  void Reset(const Universe& universe, const PolicyUnits& units);
+
+  // Tables that are not asked for between this and Sweep are forgotten then.
+  void Begin() { ++round_; }
+  void Sweep();
+
+  // The table of subjects that `units` select for `direction`, with `ports` of
+  // those that the units name (of ingress). Equal tables are one object. The
+  // result is valid until Sweep. ResourceExhausted if numbers run out.
+  absl::StatusOr<const BuiltTable*> Get(Direction direction,
+                                        const SubjectUnits& units,
+                                        std::vector<NamedPort> ports);
+
+ private:
+  using Key = std::tuple<Direction, absl::InlinedVector<uint32_t, 4>,
+                         std::vector<NamedPort>>;
+  struct Entry {
+    BuiltTable built;
+    uint64_t used = 0;  // the last round
+  };
+
+  // By what is in them.
+  struct ContentHash {
+    size_t operator()(const TableRef& table) const;
+  };
+  struct ContentEqual {
+    bool operator()(const TableRef& a, const TableRef& b) const {
+      return *a == *b;
+    }
+  };
+
+  // Cells of one table, and the references that keep their numbers.
+  class Cells;
+
+  absl::StatusOr<BuiltTable> Build(Direction direction,
+                                   const SubjectUnits& units,
+                                   const std::vector<NamedPort>& ports);
+
+  RuleSetTable& rule_sets_;
+  const PolicyUnits* units_ = nullptr;
+  RuleTrie trie_;
+  std::optional<TableBuilder> builder_;
+  absl::flat_hash_map<Key, std::unique_ptr<Entry>> entries_;
+  absl::flat_hash_set<TableRef, ContentHash, ContentEqual> contents_;
+  uint64_t round_ = 0;
+};
+
+}  // namespace ciliumcore
+
+#endif  // CILIUMCORE_LIB_POLICY_TABLE_CACHE_INTERNAL_H_
