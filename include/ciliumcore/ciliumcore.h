@@ -23,6 +23,7 @@
 #include "ciliumcore/identity/label.h"
 #include "ciliumcore/identity/selector.h"
 #include "ciliumcore/maps/map.h"
+#include "ciliumcore/policy/cluster_policy.h"
 #include "ciliumcore/policy/compiler.h"
 #include "ciliumcore/policy/manifest.h"
 #include "ciliumcore/policy/matrix.h"

@@ -18,6 +18,7 @@
 #include "ciliumcore/base/port.h"
 #include "ciliumcore/identity/label.h"
 #include "ciliumcore/identity/selector.h"
+#include "ciliumcore/policy/cluster_policy.h"
 #include "ciliumcore/policy/network_policy.h"
 
 namespace ciliumcore {
@@ -127,6 +128,7 @@ struct Cluster {
   std::vector<Service> services;
   std::vector<EndpointSlice> slices;
   std::vector<NetworkPolicy> policies;
+  std::vector<ClusterPolicy> cluster_policies;  // as the manifests have them
   // "Kind ns/name", of kinds without a meaning here.
   std::vector<std::string> ignored;
 
