@@ -120,6 +120,11 @@ std::string Workload::ToString() const {
 
 absl::StatusOr<CompiledCluster> CompileCluster(
     Cluster cluster, const CompileClusterOptions& options) {
+  if (!cluster.cluster_policies.empty()) {
+    return absl::UnimplementedError(
+        absl::StrCat(cluster.cluster_policies[0].ToString(),
+                     ": policies of the whole cluster are read, not compiled"));
+  }
   CC_ASSIGN_OR_RETURN(Owners owners, OwnersOf(cluster.pods));
   const std::vector<uint32_t> unaddressed = PodsWithoutAddress(cluster);
   for (const IpPrefix& cidr : options.pod_cidrs) {

@@ -30,11 +30,12 @@ using internal::YamlNode;
 struct KnownKind {
   absl::string_view kind;
   std::vector<absl::string_view> versions;
+  bool is_cluster_scoped = false;
 };
 
 const std::vector<KnownKind>& KnownKinds() {
   static const auto* const kinds = new std::vector<KnownKind>{
-      {"Namespace", {"v1"}},
+      {"Namespace", {"v1"}, true},
       {"Pod", {"v1"}},
       {"ReplicationController", {"v1"}},
       {"Service", {"v1"}},
@@ -48,6 +49,11 @@ const std::vector<KnownKind>& KnownKinds() {
       {"Job", {"batch/v1"}},
       {"CronJob", {"batch/v1", "batch/v1beta1"}},
       {"NetworkPolicy", {"networking.k8s.io/v1", "extensions/v1beta1"}},
+      {"ClusterNetworkPolicy", {"policy.networking.k8s.io/v1alpha2"}, true},
+      {"AdminNetworkPolicy", {"policy.networking.k8s.io/v1alpha1"}, true},
+      {"BaselineAdminNetworkPolicy",
+       {"policy.networking.k8s.io/v1alpha1"},
+       true},
   };
   return *kinds;
 }
@@ -160,7 +166,6 @@ class Reader {
 
   void ReadOne(ManifestObject& object, const Type& type) {
     const Field top(object);
-    const bool is_namespace = type.kind == "Namespace";
     // What messages call it, before anything is checked.
     const YamlNode* meta_node = object.root->Find("metadata");
     const auto peek = [&](absl::string_view key) {
@@ -171,7 +176,7 @@ class Reader {
     };
     std::string ns = peek("namespace");
     const KnownKind* known = FindKind(type.kind);
-    if (ns.empty() && known != nullptr && !is_namespace) {
+    if (ns.empty() && known != nullptr && !known->is_cluster_scoped) {
       ns = options_.default_namespace;
     }
     const std::string shown = peek("name").empty() ? "?" : peek("name");
@@ -187,15 +192,15 @@ class Reader {
       return;
     }
     ObjectMeta meta = internal::ReadMeta(top["metadata"]);
-    CheckNames(top, meta, type.kind);
-    if (is_namespace) {
+    CheckNames(top, meta, *known);
+    if (known->is_cluster_scoped) {
       meta.ns.clear();
     } else if (meta.ns.empty()) {
       meta.ns = options_.default_namespace;
     }
     if (!meta.name.empty() && !Claim(object, type.kind, meta)) return;
     ReadBody(top, type.kind, meta);
-    if (!is_namespace) MentionNamespace(meta.ns);
+    if (!known->is_cluster_scoped) MentionNamespace(meta.ns);
   }
 
   // Whether the kind is the one that is meant: others have a NetworkPolicy too.
@@ -216,11 +221,11 @@ class Reader {
   }
 
   static void CheckNames(const Field& top, const ObjectMeta& meta,
-                         absl::string_view kind) {
+                         const KnownKind& known) {
     const Field name = top["metadata"]["name"];
     const Field ns = top["metadata"]["namespace"];
-    const bool is_namespace = kind == "Namespace";
-    const bool is_label = is_namespace || kind == "Service";
+    const bool is_namespace = known.kind == "Namespace";
+    const bool is_label = is_namespace || known.kind == "Service";
     if (meta.name.empty()) {
       if (!top["metadata"].present()) {
         top["metadata"].Expected("a mapping with a name");
@@ -235,6 +240,8 @@ class Reader {
     if (meta.ns.empty()) return;
     if (is_namespace) {
       ns.Expected("no namespace around a Namespace");
+    } else if (known.is_cluster_scoped) {
+      ns.Expected("no namespace around a policy of the whole cluster");
     } else if (!internal::IsDnsLabel(meta.ns)) {
       ns.Expected(internal::kDnsLabelForm);
     }
@@ -270,6 +277,9 @@ class Reader {
       }
     } else if (kind == "NetworkPolicy") {
       cluster_.policies.push_back(internal::ReadNetworkPolicy(top, meta));
+    } else if (const auto of_cluster = internal::ClusterPolicyKindOf(kind)) {
+      cluster_.cluster_policies.push_back(
+          internal::ReadClusterPolicy(top, *of_cluster, meta));
     } else {
       PodSource source = internal::ReadPodSource(top, kind, meta);
       CheckAddresses(top, source);

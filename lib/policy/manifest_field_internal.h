@@ -63,6 +63,9 @@ class Field {
   bool is_map() const {
     return present() && node_->kind == YamlNode::Kind::kMap;
   }
+  bool is_list() const {
+    return present() && node_->kind == YamlNode::Kind::kSequence;
+  }
   size_t size() const { return present() ? node_->items.size() : 0; }
   TextPlace place() const {
     return node_ == nullptr ? TextPlace() : node_->place;

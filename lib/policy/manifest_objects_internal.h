@@ -17,6 +17,7 @@
 #include "ciliumcore/identity/label.h"
 #include "ciliumcore/identity/selector.h"
 #include "ciliumcore/policy/cluster.h"
+#include "ciliumcore/policy/cluster_policy.h"
 #include "ciliumcore/policy/network_policy.h"
 #include "lib/policy/manifest_field_internal.h"
 
@@ -60,6 +61,8 @@ LabelSelector ReadMapSelector(const Field& selector);
 // TCP if it is missing.
 Protocol ReadProtocol(const Field& protocol);
 std::optional<IpAddress> ReadAddress(const Field& address);
+// Bits past the length do not matter. A lone address is none.
+std::optional<IpPrefix> ReadPrefix(const Field& field);
 // "IPv4" or "IPv6".
 inline absl::string_view FamilyName(bool is_v4) {
   return is_v4 ? "IPv4" : "IPv6";
@@ -74,6 +77,10 @@ PortOrName ReadPortOrName(const Field& port);
 
 // The bodies of objects. `root` is the whole object.
 NetworkPolicy ReadNetworkPolicy(const Field& root, const ObjectMeta& meta);
+// None if it is another kind.
+std::optional<ClusterPolicy::Kind> ClusterPolicyKindOf(absl::string_view name);
+ClusterPolicy ReadClusterPolicy(const Field& root, ClusterPolicy::Kind kind,
+                                const ObjectMeta& meta);
 Service ReadService(const Field& root, const ObjectMeta& meta);
 EndpointSlice ReadEndpointSlice(const Field& root, const ObjectMeta& meta);
 // A slice for each of its subsets.

@@ -11,19 +11,6 @@
 namespace ciliumcore::internal {
 namespace {
 
-std::optional<IpPrefix> ReadPrefix(const Field& field) {
-  const auto text = field.String();
-  if (!text.has_value()) {
-    if (!field.present()) field.Expected("an IP prefix");
-    return std::nullopt;
-  }
-  // A lone address is not a CIDR.
-  const auto prefix = IpPrefix::ParseLenient(*text);
-  if (prefix.ok() && text->find('/') != std::string::npos) return *prefix;
-  field.Expected("an IP prefix such as 10.0.0.0/8");
-  return std::nullopt;
-}
-
 IpBlock ReadIpBlock(const Field& field) {
   IpBlock block;
   if (!field.HasOnly({"cidr", "except"})) return block;

@@ -171,6 +171,18 @@ std::optional<IpAddress> ReadAddress(const Field& address) {
   return std::nullopt;
 }
 
+std::optional<IpPrefix> ReadPrefix(const Field& field) {
+  const auto text = field.String();
+  if (!text.has_value()) {
+    if (!field.present()) field.Expected("an IP prefix");
+    return std::nullopt;
+  }
+  const auto prefix = IpPrefix::ParseLenient(*text);
+  if (prefix.ok() && text->find('/') != std::string::npos) return *prefix;
+  field.Expected("an IP prefix such as 10.0.0.0/8");
+  return std::nullopt;
+}
+
 std::optional<uint16_t> ReadPortNumber(const Field& port) {
   const auto number = port.Int(1, 65535, "a port");
   if (!number.has_value()) return std::nullopt;

@@ -41,6 +41,12 @@ absl::StatusOr<PolicySet> PolicySet::FromManifest(absl::string_view text) {
                      ": expected policies of kind NetworkPolicy in "
                      "networking.k8s.io/v1, found another kind"));
   }
+  if (!cluster.cluster_policies.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(source.name, ": ", cluster.cluster_policies[0].ToString(),
+                     ": expected policies of kind NetworkPolicy in "
+                     "networking.k8s.io/v1, found another kind"));
+  }
   PolicySet set;
   for (NetworkPolicy& policy : cluster.policies) {
     CC_RETURN_IF_ERROR(set.Add(std::move(policy)));

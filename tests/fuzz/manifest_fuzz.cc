@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "ciliumcore/policy/manifest.h"
 #include "tests/fuzz/fuzz_check.h"
@@ -31,6 +32,33 @@ void CheckRule(const NetworkPolicyRule& rule) {
   }
 }
 
+void CheckRule(const ClusterPolicy& policy, const ClusterRule& rule,
+               bool is_egress) {
+  FuzzCheck(!rule.peers.empty(), "a rule of the cluster has peers");
+  bool has_only_pods = true;
+  for (const ClusterPeer& peer : rule.peers) {
+    if (std::holds_alternative<NamespacedPods>(peer)) continue;
+    FuzzCheck(is_egress, "only pods are a source");
+    has_only_pods = false;
+    if (!std::holds_alternative<DomainPeers>(peer)) continue;
+    FuzzCheck(rule.action == ClusterRule::Action::kAccept &&
+                  policy.tier == ClusterPolicy::Tier::kAdmin,
+              "domains are only accepted");
+  }
+  if (!rule.ports) return;
+  FuzzCheck(!rule.ports->empty(), "ports that are there are some");
+  for (const ClusterPort& port : *rule.ports) {
+    FuzzCheck(port.name.empty() == port.port.has_value(),
+              "a port is one thing");
+    FuzzCheck(port.port != 0, "port 0 is none");
+    FuzzCheck((port.protocol == Protocol::kAny) == !port.name.empty(),
+              "a name has any protocol");
+    FuzzCheck(!port.end_port || (port.port && *port.port < *port.end_port),
+              "a range has both ends");
+    FuzzCheck(port.name.empty() || has_only_pods, "addresses name no ports");
+  }
+}
+
 void CheckCluster(const Cluster& cluster) {
   std::set<std::pair<std::string, std::string>> pods;
   for (const Pod& pod : cluster.pods) {
@@ -50,6 +78,15 @@ void CheckCluster(const Cluster& cluster) {
     FuzzCheck(policy.pod_selector.Validate().ok(), "selectors are valid");
     for (const auto& rule : policy.ingress) CheckRule(rule);
     for (const auto& rule : policy.egress) CheckRule(rule);
+  }
+  std::set<std::string> names;
+  for (const ClusterPolicy& policy : cluster.cluster_policies) {
+    FuzzCheck(names.insert(policy.ToString()).second, "one name each");
+    FuzzCheck(policy.subject.namespace_selector.Validate().ok() &&
+                  policy.subject.pod_selector.Validate().ok(),
+              "subjects are valid");
+    for (const auto& rule : policy.ingress) CheckRule(policy, rule, false);
+    for (const auto& rule : policy.egress) CheckRule(policy, rule, true);
   }
 }
 

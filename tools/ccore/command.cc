@@ -82,7 +82,7 @@ absl::StatusOr<CompiledCluster> CompileManifests(
 
   for (const std::string& object : compiled->cluster.ignored) {
     const std::string kind = object.substr(0, object.find(' '));
-    if (absl::EndsWith(kind, "Policy")) {
+    if (absl::StrContains(kind, "Policy")) {
       Note(absl::StrCat("not taken into account: ", object));
     }
   }

@@ -143,7 +143,16 @@ void BindCluster(py::module_& module) {
             return names;
           },
           "\"namespace/name\" of each.")
-      .def_readonly("policies", &Cluster::policies)
+      .def_property_readonly(
+          "policies",
+          [](const Cluster& cluster) {
+            if (cluster.cluster_policies.empty()) return cluster.policies;
+            throw StatusException(absl::UnimplementedError(absl::StrCat(
+                cluster.cluster_policies[0].ToString(),
+                ": policies of the whole cluster are read, not enforced")));
+          },
+          "The NetworkPolicies. UNIMPLEMENTED if there are policies of the "
+          "whole cluster, which would not be enforced beside them.")
       .def_readonly("ignored", &Cluster::ignored,
                     "Objects of kinds without a meaning here.")
       .def(

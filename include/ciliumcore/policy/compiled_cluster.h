@@ -47,7 +47,8 @@ struct CompileClusterOptions {
 // known: every pod in the host's network is taken for the node of every other.
 //
 // InvalidArgument if two pods outside the host's network have one address, and
-// as Compile; ResourceExhausted if a CIDR has too few addresses.
+// as Compile; ResourceExhausted if a CIDR has too few addresses; Unimplemented
+// if there are policies of the whole cluster.
 absl::StatusOr<CompiledCluster> CompileCluster(
     Cluster cluster, const CompileClusterOptions& options = {});
 
