@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "tests/policy/manifest_text.h"
+#include "tests/policy/cluster_policy_text.h"
 
 namespace ciliumcore {
 namespace {
@@ -17,65 +17,12 @@ using Action = ClusterRule::Action;
 using Kind = ClusterPolicy::Kind;
 using Tier = ClusterPolicy::Tier;
 
-// A policy with this spec, each line of which is indented by two; it begins at
-// line 5.
-std::string PolicyText(const std::string& spec) {
-  return absl::StrCat(
-      "apiVersion: policy.networking.k8s.io/v1alpha2\n"
-      "kind: ClusterNetworkPolicy\nmetadata: {name: p}\nspec:\n",
-      spec);
-}
-
-// What every policy needs; two lines.
-const char* const kHead =
-    "  {tier: Admin, priority: 5, subject: {namespaces: {}},\n";
-
-ClusterPolicy Read(const std::string& spec) {
-  const Cluster cluster = Load(PolicyText(spec));
-  EXPECT_EQ(cluster.cluster_policies.size(), 1u);
-  EXPECT_TRUE(cluster.policies.empty());
-  EXPECT_TRUE(cluster.ignored.empty());
-  EXPECT_TRUE(cluster.namespaces.empty());
-  return cluster.cluster_policies.empty() ? ClusterPolicy()
-                                          : cluster.cluster_policies[0];
-}
-
-// What is wrong, without the file and the object.
-std::string WrongSpec(const std::string& spec) {
-  std::string wrong = Wrong(PolicyText(spec));
-  for (const char* subject : {"m.yaml:", "ClusterNetworkPolicy p: "}) {
-    for (size_t at; (at = wrong.find(subject)) != std::string::npos;) {
-      wrong.erase(at, std::string(subject).size());
-    }
-  }
-  return wrong;
-}
-
-// The fields of the first egress rule, or what is wrong with them; they begin
-// at column 14 of line 6.
-std::string EgressText(const std::string& fields) {
-  return absl::StrCat(kHead, "   egress: [{", fields, "}]}\n");
-}
-
-ClusterRule ReadEgress(const std::string& fields) {
-  const ClusterPolicy policy = Read(EgressText(fields));
-  return policy.egress.empty() ? ClusterRule() : policy.egress[0];
-}
-
-std::string WrongEgress(const std::string& fields) {
-  return WrongSpec(EgressText(fields));
-}
-
-// What is wrong with an element of `protocols`, of `to`.
+// What is wrong with an element of `protocols`.
 std::string WrongProtocol(const std::string& element) {
   return WrongEgress(
       "action: Deny, to: [{pods: {podSelector: {}}}], "
       "protocols: [" +
       element + "]");
-}
-
-std::string WrongPeer(const std::string& element) {
-  return WrongEgress("action: Accept, to: [" + element + "]");
 }
 
 std::string Times(size_t count, const std::string& element) {
@@ -147,6 +94,85 @@ status: {conditions: []}
   EXPECT_EQ(policy.egress[0], egress);
 }
 
+// What an administrator might have: guard rails, what teams may change, and a
+// default.
+TEST(ManifestClusterPolicyTest, ReadsTheDocumentsOfACluster) {
+  const Cluster cluster = Load(R"(
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata:
+  name: guard
+  annotations: {owner: security}
+spec:
+  tier: Admin
+  priority: 10
+  subject:
+    namespaces:
+      matchExpressions:
+      - {key: kubernetes.io/metadata.name, operator: NotIn, values: [kube-system]}
+  ingress:
+  - name: monitoring-always
+    action: Accept
+    from:
+    - namespaces:
+        matchLabels: {kubernetes.io/metadata.name: monitoring}
+    protocols:
+    - destinationNamedPort: metrics
+  egress:
+  - name: dns-always
+    action: Accept
+    to:
+    - pods:
+        namespaceSelector:
+          matchLabels: {kubernetes.io/metadata.name: kube-system}
+        podSelector:
+          matchLabels: {k8s-app: kube-dns}
+    protocols:
+    - udp: {destinationPort: {number: 53}}
+    - tcp: {destinationPort: {number: 53}}
+  - name: no-metadata-server
+    action: Deny
+    to:
+    - networks: [169.254.169.254/32]
+  - name: teams-decide-on-pods
+    action: Pass
+    to:
+    - namespaces: {}
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: default-deny}
+spec:
+  tier: Baseline
+  priority: 1000
+  subject: {namespaces: {}}
+  ingress:
+  - action: Deny
+    from: [{namespaces: {}}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec: {podSelector: {}}
+)");
+  ASSERT_EQ(cluster.cluster_policies.size(), 2u);
+  EXPECT_EQ(cluster.policies.size(), 1u);
+  const ClusterPolicy& guard = cluster.cluster_policies[0];
+  const ClusterPolicy& deny = cluster.cluster_policies[1];
+  EXPECT_TRUE(EvaluatedBefore(guard, deny));
+  ASSERT_EQ(guard.egress.size(), 3u);
+  EXPECT_EQ(guard.egress[0].name, "dns-always");
+  EXPECT_EQ(guard.egress[0].ports->size(), 2u);
+  EXPECT_EQ(guard.egress[1].action, Action::kDeny);
+  EXPECT_EQ(guard.egress[2].action, Action::kPass);
+  ASSERT_EQ(guard.ingress.size(), 1u);
+  EXPECT_EQ(guard.ingress[0].ports->at(0).name, "metrics");
+  const ClusterRule rule = {.action = Action::kDeny,
+                            .peers = {NamespacedPods()}};
+  EXPECT_EQ(deny.ingress, std::vector<ClusterRule>{rule});
+  EXPECT_TRUE(deny.egress.empty());
+}
+
 TEST(ManifestClusterPolicyTest, NamespacesAreAllOfTheirPods) {
   const ClusterPolicy policy = Read(
       "  {tier: Admin, priority: 0, subject: {namespaces: {matchLabels: {a: "
@@ -157,13 +183,6 @@ TEST(ManifestClusterPolicyTest, NamespacesAreAllOfTheirPods) {
   EXPECT_TRUE(policy.egress.empty());
 }
 
-TEST(ManifestClusterPolicyTest, PodsWithoutNamespacesAreThoseOfAll) {
-  const ClusterRule rule =
-      ReadEgress("action: Deny, to: [{pods: {podSelector: {}}}]");
-  ASSERT_EQ(rule.peers.size(), 1u);
-  EXPECT_EQ(rule.peers[0], ClusterPeer(NamespacedPods()));
-}
-
 TEST(ManifestClusterPolicyTest, MissingProtocolsAreAllAndNoneAreRefused) {
   const std::string rule = "action: Deny, to: [{namespaces: {}}]";
   EXPECT_FALSE(ReadEgress(rule).ports.has_value());
@@ -171,124 +190,6 @@ TEST(ManifestClusterPolicyTest, MissingProtocolsAreAllAndNoneAreRefused) {
   EXPECT_EQ(WrongEgress(rule + ", protocols: []"),
             "6:63: spec.egress[0].protocols: expected 1 to 25 protocols, found "
             "0");
-}
-
-TEST(ManifestClusterPolicyTest, ReadsDomainNamesInOneForm) {
-  const ClusterRule rule = ReadEgress(
-      "action: Accept, to: [{domainNames: [Example.COM., '*.example.com', "
-      "_sip.a-b.example.com]}]");
-  ASSERT_EQ(rule.peers.size(), 1u);
-  EXPECT_EQ(rule.peers[0],
-            ClusterPeer(DomainPeers{
-                {"example.com", "*.example.com", "_sip.a-b.example.com"}}));
-}
-
-TEST(ManifestClusterPolicyTest, RefusesWhatIsNoDomainName) {
-  const std::string label(64, 'a');
-  std::string name = "com";
-  while (name.size() <= 253) name = "abcdefghi." + name;
-  for (const std::string& domain : std::vector<std::string>{
-           "''", "com", "'*'", "'*.com'", "com.", "'**.example.com'", "a.*.com",
-           "'*example.com'", "a..com", ".example.com", "-a.example.com",
-           "a-.example.com", "a_.example.com", "'[a.example.com'",
-           "exa mple.com", "'example.com..'", "10.0.0.0/8", label + ".com",
-           name}) {
-    EXPECT_NE(WrongPeer("{domainNames: [" + domain + "]}")
-                  .find("spec.egress[0].to[0].domainNames[0]: expected a "
-                        "domain name such as example.com, or *.example.com for "
-                        "all below it, found"),
-              std::string::npos)
-        << domain;
-  }
-}
-
-TEST(ManifestClusterPolicyTest, DomainNamesAreOnlyAcceptedByTheAdminTier) {
-  for (const std::string action : {"Deny", "Pass"}) {
-    EXPECT_EQ(
-        WrongEgress("action: " + action + ", to: [{domainNames: [a.com]}]"),
-        "6:47: spec.egress[0].to[0].domainNames: expected domain names only "
-        "with the action Accept, found " +
-            action);
-  }
-  EXPECT_EQ(
-      WrongSpec("  {tier: Baseline, priority: 5, subject: {namespaces: {}},\n"
-                "   egress: [{action: Accept, to: [{domainNames: [a.com]}]}]}"
-                "\n"),
-      "6:49: spec.egress[0].to[0].domainNames: expected domain names only in "
-      "the tier Admin, found Baseline");
-}
-
-TEST(ManifestClusterPolicyTest, OnlyPodsAreASource) {
-  for (const std::string kind : {"nodes", "networks", "domainNames"}) {
-    EXPECT_EQ(WrongSpec(absl::StrCat(kHead,
-                                     "   ingress: [{action: Deny, from: ", "[{",
-                                     kind, ": x}]}]}\n")),
-              absl::StrCat(
-                  "6:", 39 + kind.size(), ": spec.ingress[0].from[0].", kind,
-                  ": expected namespaces or pods as a source, found ", kind));
-  }
-}
-
-TEST(ManifestClusterPolicyTest, APeerIsExactlyOneThing) {
-  const std::string expected =
-      "spec.egress[0].to[0]: expected exactly one of namespaces, pods, nodes, "
-      "networks, domainNames, found ";
-  EXPECT_EQ(WrongPeer("{}"), "6:35: " + expected + "none of them");
-  EXPECT_EQ(WrongPeer("{pods: null}"), "6:35: " + expected + "none of them");
-  EXPECT_EQ(WrongPeer("{nodes: {}, namespaces: {}}"),
-            "6:35: " + expected + "namespaces and nodes");
-  EXPECT_EQ(WrongPeer("web"),
-            "6:35: spec.egress[0].to[0]: expected a mapping, found web");
-  EXPECT_EQ(WrongPeer("{ipBlock: {}}"),
-            "6:36: spec.egress[0].to[0].ipBlock: expected one of namespaces, "
-            "pods, nodes, networks, domainNames, found an unknown field");
-}
-
-TEST(ManifestClusterPolicyTest, PodsNeedAPodSelector) {
-  EXPECT_EQ(WrongPeer("{pods: {namespaceSelector: {}}}"),
-            "6:42: spec.egress[0].to[0].pods.podSelector: expected a selector; "
-            "{} selects all pods, found nothing");
-  EXPECT_EQ(WrongPeer("{pods: {selector: {}}}"),
-            "6:43: spec.egress[0].to[0].pods.selector: expected one of "
-            "namespaceSelector, podSelector, found an unknown field");
-  EXPECT_EQ(WrongPeer("{pods: {podSelector: {matchLabels: {a: 1}}}}"),
-            "6:74: spec.egress[0].to[0].pods.podSelector.matchLabels.a: "
-            "expected a string, found the number 1");
-  EXPECT_EQ(WrongPeer("{nodes: {app: web}}"),
-            "6:44: spec.egress[0].to[0].nodes.app: expected one of "
-            "matchLabels, matchExpressions, found an unknown field");
-}
-
-TEST(ManifestClusterPolicyTest, RefusesNetworksThatAreNone) {
-  const std::string path = "6:47: spec.egress[0].to[0].networks[0]: ";
-  const auto network = [](const std::string& text) {
-    return WrongPeer("{networks: [" + text + "]}");
-  };
-  EXPECT_EQ(network("10.0.0.1"),
-            path + "expected an IP prefix such as 10.0.0.0/8, found 10.0.0.1");
-  EXPECT_EQ(
-      network("10.0.0.0/33"),
-      path + "expected an IP prefix such as 10.0.0.0/8, found 10.0.0.0/33");
-  EXPECT_EQ(network("'::ffff:10.0.0.0/104'"),
-            path +
-                "expected an IPv4 prefix as such: 10.0.0.0/8, found "
-                "\"::ffff:10.0.0.0/104\"");
-  EXPECT_EQ(network("'1111:2222:3333:4444:5555:6666:255.255.255.255/128'"),
-            path + "expected at most 43 characters, found 49");
-  EXPECT_EQ(network("10.0.0.0/8, 10.0.0.0/8"),
-            "6:59: spec.egress[0].to[0].networks[1]: expected each one once, "
-            "found 10.0.0.0/8");
-  EXPECT_EQ(
-      WrongPeer("{domainNames: [a.com, b.com, a.com]}"),
-      "6:64: spec.egress[0].to[0].domainNames[2]: expected each one once, "
-      "found a.com");
-}
-
-TEST(ManifestClusterPolicyTest, NetworksMayHaveBitsBeyondTheirLength) {
-  const ClusterRule rule =
-      ReadEgress("action: Deny, to: [{networks: [10.1.2.3/8]}]");
-  EXPECT_EQ(rule.peers[0],
-            ClusterPeer(NetworkPeers{{*IpPrefix::Parse("10.0.0.0/8")}}));
 }
 
 TEST(ManifestClusterPolicyTest, AProtocolIsExactlyOneThing) {

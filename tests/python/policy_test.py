@@ -59,6 +59,20 @@ spec: {podSelector: {matchLabels: {app: db}}}
     assert policy.pod_selector.matches({"app": "db"})
 
 
+def test_policies_of_the_cluster_are_not_taken_for_enforced():
+    cluster = cc.Cluster.from_text("""
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: guard}
+spec: {tier: Admin, priority: 1, subject: {namespaces: {}}}
+""")
+    for use in (lambda: cluster.policies, cluster.compile):
+        with pytest.raises(cc.StatusError) as error:
+            use()
+        assert error.value.code == "UNIMPLEMENTED"
+        assert "ClusterNetworkPolicy guard" in error.value.message
+
+
 def test_labels_are_sets():
     labels = cc.Labels({"tier": "front", "app": "web"})
     assert labels == cc.Labels("app=web,tier=front")

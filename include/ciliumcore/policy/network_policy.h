@@ -78,8 +78,8 @@ class PolicySet {
 
   // The policies of a YAML or JSON text. Its other objects are checked and left
   // out. InvalidArgument lists what is wrong, as manifest.h says; a policy of
-  // another kind (CiliumNetworkPolicy, ...) is wrong too, lest anybody takes it
-  // for enforced.
+  // another kind (CiliumNetworkPolicy, ClusterNetworkPolicy, ...) is wrong too,
+  // lest anybody takes it for enforced.
   static absl::StatusOr<PolicySet> FromManifest(absl::string_view text);
 
   // Adds a policy. AlreadyExists if there is one of its name. O(size).
