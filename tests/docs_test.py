@@ -1,0 +1,44 @@
+#!/usr/bin/python3
+"""Checks that the tests which docs/policy_semantics.md names exist.
+
+A test is `Suite.Name`, or `Name` in a section that says "Of `Suite`". Reports every
+name that is none, then fails.
+
+Usage: docs_test.py [ROOT]     by default the tree that this file is in
+"""
+
+import pathlib
+import re
+import sys
+
+TEST = re.compile(r"^TEST(?:_[FP])?\((\w+),\s+(\w+)\)", re.MULTILINE)
+NAME = re.compile(r"`(?:(\w+Test)\.)?([A-Z]\w+)`")
+SUITE = re.compile(r"\bOf `(\w+Test)`")
+# What is in backquotes and no test.
+OTHER = {"NotIn", "DoesNotExist", "NetworkPolicy", "CompileCluster"}
+
+
+def main():
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
+                        pathlib.Path(__file__).resolve().parents[1])
+    tests = set()
+    for path in sorted(root.glob("tests/policy/*_test.cc")):
+        tests.update(TEST.findall(path.read_text(encoding="utf-8")))
+    text = (root / "docs/policy_semantics.md").read_text(encoding="utf-8")
+    wrong, found = [], 0
+    for section in text.split("\n## "):
+        of = SUITE.search(section)
+        for suite, name in NAME.findall(section):
+            if not suite and (name in OTHER or name.endswith("Test")):
+                continue
+            found += 1
+            if (suite or (of and of.group(1)), name) not in tests:
+                wrong.append(f"{section.splitlines()[0]}: no test {suite}.{name}")
+    if not tests or not found:
+        wrong.append("no tests, or no names of tests, were found")
+    print("\n".join(wrong) or f"{found} names of tests, all of which exist")
+    return bool(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
