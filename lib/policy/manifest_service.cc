@@ -119,6 +119,7 @@ Service ReadService(const Field& root, const ObjectMeta& meta) {
   Service service;
   service.ns = meta.ns;
   service.name = meta.name;
+  service.labels = meta.labels;
   root.HasOnly({"apiVersion", "kind", "metadata", "spec", "status"});
   const Field spec = root["spec"];
   spec.HasOnly({"ports",

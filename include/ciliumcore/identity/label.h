@@ -21,10 +21,12 @@
 namespace ciliumcore {
 
 // Sources, which are Cilium's: of the labels of pods and namespaces, of those
-// of reserved identities, and of those of address blocks; in a selector, any.
+// of reserved identities, of those of address blocks, and of those of groups of
+// blocks; in a selector, any.
 inline constexpr absl::string_view kSourceKubernetes = "k8s";
 inline constexpr absl::string_view kSourceReserved = "reserved";
 inline constexpr absl::string_view kSourceCidr = "cidr";
+inline constexpr absl::string_view kSourceCidrGroup = "cidrgroup";
 inline constexpr absl::string_view kSourceAny = "any";
 
 // Where a label that names no source comes from.

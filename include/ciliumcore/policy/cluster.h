@@ -19,6 +19,7 @@
 #include "ciliumcore/identity/label.h"
 #include "ciliumcore/identity/selector.h"
 #include "ciliumcore/policy/cluster_policy.h"
+#include "ciliumcore/policy/cilium_policy.h"
 #include "ciliumcore/policy/network_policy.h"
 
 namespace ciliumcore {
@@ -86,6 +87,7 @@ struct Service {
   // Seconds that a client stays with its backend (sessionAffinity: ClientIP);
   // none: not at all.
   std::optional<uint32_t> affinity_seconds = {};
+  Labels labels = {};  // its own
 
   friend bool operator==(const Service&, const Service&) = default;
 };
@@ -129,6 +131,8 @@ struct Cluster {
   std::vector<EndpointSlice> slices;
   std::vector<NetworkPolicy> policies;
   std::vector<ClusterPolicy> cluster_policies;  // as the manifests have them
+  std::vector<CiliumPolicy> cilium_policies;  // of both scopes
+  std::vector<CidrGroup> cidr_groups;
   // "Kind ns/name", of kinds without a meaning here.
   std::vector<std::string> ignored;
 
