@@ -125,6 +125,11 @@ absl::StatusOr<CompiledCluster> CompileCluster(
         absl::StrCat(cluster.cluster_policies[0].ToString(),
                      ": policies of the whole cluster are read, not compiled"));
   }
+  if (!cluster.cilium_policies.empty()) {
+    return absl::UnimplementedError(
+        absl::StrCat(cluster.cilium_policies[0].ToString(),
+                     ": Cilium's policies are read, but not compiled yet"));
+  }
   CC_ASSIGN_OR_RETURN(Owners owners, OwnersOf(cluster.pods));
   const std::vector<uint32_t> unaddressed = PodsWithoutAddress(cluster);
   for (const IpPrefix& cidr : options.pod_cidrs) {

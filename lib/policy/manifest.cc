@@ -30,12 +30,12 @@ using internal::YamlNode;
 struct KnownKind {
   absl::string_view kind;
   std::vector<absl::string_view> versions;
-  bool is_cluster_scoped = false;
+  bool is_namespaced = true;
 };
 
 const std::vector<KnownKind>& KnownKinds() {
   static const auto* const kinds = new std::vector<KnownKind>{
-      {"Namespace", {"v1"}, true},
+      {"Namespace", {"v1"}, false},
       {"Pod", {"v1"}},
       {"ReplicationController", {"v1"}},
       {"Service", {"v1"}},
@@ -49,11 +49,14 @@ const std::vector<KnownKind>& KnownKinds() {
       {"Job", {"batch/v1"}},
       {"CronJob", {"batch/v1", "batch/v1beta1"}},
       {"NetworkPolicy", {"networking.k8s.io/v1", "extensions/v1beta1"}},
-      {"ClusterNetworkPolicy", {"policy.networking.k8s.io/v1alpha2"}, true},
-      {"AdminNetworkPolicy", {"policy.networking.k8s.io/v1alpha1"}, true},
+      {"ClusterNetworkPolicy", {"policy.networking.k8s.io/v1alpha2"}, false},
+      {"AdminNetworkPolicy", {"policy.networking.k8s.io/v1alpha1"}, false},
       {"BaselineAdminNetworkPolicy",
        {"policy.networking.k8s.io/v1alpha1"},
-       true},
+       false},
+      {"CiliumNetworkPolicy", {"cilium.io/v2"}},
+      {"CiliumClusterwideNetworkPolicy", {"cilium.io/v2"}, false},
+      {"CiliumCIDRGroup", {"cilium.io/v2", "cilium.io/v2alpha1"}, false},
   };
   return *kinds;
 }
@@ -176,7 +179,7 @@ class Reader {
     };
     std::string ns = peek("namespace");
     const KnownKind* known = FindKind(type.kind);
-    if (ns.empty() && known != nullptr && !known->is_cluster_scoped) {
+    if (ns.empty() && known != nullptr && known->is_namespaced) {
       ns = options_.default_namespace;
     }
     const std::string shown = peek("name").empty() ? "?" : peek("name");
@@ -193,14 +196,15 @@ class Reader {
     }
     ObjectMeta meta = internal::ReadMeta(top["metadata"]);
     CheckNames(top, meta, *known);
-    if (known->is_cluster_scoped) {
+    if (!known->is_namespaced) {
       meta.ns.clear();
     } else if (meta.ns.empty()) {
       meta.ns = options_.default_namespace;
     }
     if (!meta.name.empty() && !Claim(object, type.kind, meta)) return;
+    if (GroupOf(type.version) == "cilium.io") object.api = "Cilium";
     ReadBody(top, type.kind, meta);
-    if (!known->is_cluster_scoped) MentionNamespace(meta.ns);
+    if (known->is_namespaced) MentionNamespace(meta.ns);
   }
 
   // Whether the kind is the one that is meant: others have a NetworkPolicy too.
@@ -224,8 +228,7 @@ class Reader {
                          const KnownKind& known) {
     const Field name = top["metadata"]["name"];
     const Field ns = top["metadata"]["namespace"];
-    const bool is_namespace = known.kind == "Namespace";
-    const bool is_label = is_namespace || known.kind == "Service";
+    const bool is_label = known.kind == "Namespace" || known.kind == "Service";
     if (meta.name.empty()) {
       if (!top["metadata"].present()) {
         top["metadata"].Expected("a mapping with a name");
@@ -238,10 +241,8 @@ class Reader {
       name.Expected(internal::kDnsSubdomainForm);
     }
     if (meta.ns.empty()) return;
-    if (is_namespace) {
-      ns.Expected("no namespace around a Namespace");
-    } else if (known.is_cluster_scoped) {
-      ns.Expected("no namespace around a policy of the whole cluster");
+    if (!known.is_namespaced) {
+      ns.Expected(absl::StrCat("no namespace around a ", known.kind));
     } else if (!internal::IsDnsLabel(meta.ns)) {
       ns.Expected(internal::kDnsLabelForm);
     }
@@ -280,6 +281,11 @@ class Reader {
     } else if (const auto of_cluster = internal::ClusterPolicyKindOf(kind)) {
       cluster_.cluster_policies.push_back(
           internal::ReadClusterPolicy(top, *of_cluster, meta));
+    } else if (kind == "CiliumCIDRGroup") {
+      cluster_.cidr_groups.push_back(internal::ReadCidrGroup(top, meta));
+    } else if (kind == "CiliumNetworkPolicy" ||
+               kind == "CiliumClusterwideNetworkPolicy") {
+      cluster_.cilium_policies.push_back(internal::ReadCiliumPolicy(top, meta));
     } else {
       PodSource source = internal::ReadPodSource(top, kind, meta);
       CheckAddresses(top, source);

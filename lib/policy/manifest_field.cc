@@ -134,7 +134,8 @@ size_t EditDistance(absl::string_view a, absl::string_view b) {
 
 // What the writer of `key` may have meant: "podSelector", or "a known field".
 std::string Meant(absl::string_view key,
-                  absl::Span<const absl::string_view> names) {
+                  absl::Span<const absl::string_view> names,
+                  absl::string_view api) {
   if (key.size() <= 64) {
     const std::string lower = absl::AsciiStrToLower(key);
     for (absl::string_view name : names) {
@@ -146,7 +147,7 @@ std::string Meant(absl::string_view key,
   if (names.size() <= 6) {
     return absl::StrCat("one of ", absl::StrJoin(names, ", "));
   }
-  return "a field of Kubernetes";
+  return absl::StrCat("a field of ", api);
 }
 
 }  // namespace
@@ -194,11 +195,23 @@ bool Field::HasOnly(absl::Span<const absl::string_view> names) const {
     std::string path = Path();
     AppendKey(path, key.text);
     AddProblem(*object_, key.place, path,
-               absl::StrCat("expected ", Meant(key.text, names),
+               absl::StrCat("expected ", Meant(key.text, names, object_->api),
                             ", found an unknown field"));
     known = false;
   }
   return known;
+}
+
+bool Field::HasOnlySet(absl::Span<const absl::string_view> names) const {
+  if (!HasOnly(names)) return false;
+  bool set = true;
+  for (size_t i = 0; i < node_->items.size(); ++i) {
+    if (node_->items[i].kind != Kind::kNull) continue;
+    Field(object_, &node_->items[i], node_, node_->keys[i].text)
+        .Expected("a value, or no such field");
+    set = false;
+  }
+  return set;
 }
 
 std::vector<Field> Field::Items() const {

@@ -45,6 +45,7 @@ struct ManifestObject {
   std::string file;
   const YamlNode* root = nullptr;
   std::string subject = {};  // "Pod shop/web"; empty until it is known
+  absl::string_view api = "Kubernetes";  // whose fields it has
   Problems* problems = nullptr;
 };
 
@@ -76,6 +77,9 @@ class Field {
 
   // Whether it is a map, with no keys but `names`.
   bool HasOnly(absl::Span<const absl::string_view> names) const;
+  // The same, and none of them is null: the server refuses that in resources
+  // that are not of Kubernetes itself, since nothing and null may differ.
+  bool HasOnlySet(absl::Span<const absl::string_view> names) const;
   // Whether it is a map.
   bool ExpectMap() const;
 

@@ -16,6 +16,7 @@
 #include "ciliumcore/base/port.h"
 #include "ciliumcore/identity/label.h"
 #include "ciliumcore/identity/selector.h"
+#include "ciliumcore/policy/cilium_policy.h"
 #include "ciliumcore/policy/cluster.h"
 #include "ciliumcore/policy/cluster_policy.h"
 #include "ciliumcore/policy/network_policy.h"
@@ -54,15 +55,20 @@ ObjectMeta ReadMeta(const Field& meta);
 
 // Key and values hold to the rules of Kubernetes.
 Labels ReadLabels(const Field& labels);
-LabelSelector ReadSelector(const Field& selector);
+// Whether the keys of a selector may have a source, as Cilium's may; then no
+// field of it is null, either.
+enum class KeyForm { kPlain, kWithSource };
+LabelSelector ReadSelector(const Field& selector,
+                           KeyForm form = KeyForm::kPlain);
 // A plain map, as in a Service.
-LabelSelector ReadMapSelector(const Field& selector);
+LabelSelector ReadMapSelector(const Field& selector,
+                              KeyForm form = KeyForm::kPlain);
 
 // TCP if it is missing.
 Protocol ReadProtocol(const Field& protocol);
 std::optional<IpAddress> ReadAddress(const Field& address);
-// Bits past the length do not matter. A lone address is none.
-std::optional<IpPrefix> ReadPrefix(const Field& field);
+// Bits behind its length are cleared. A missing one is a problem.
+std::optional<IpPrefix> ReadPrefix(const Field& prefix);
 // "IPv4" or "IPv6".
 inline absl::string_view FamilyName(bool is_v4) {
   return is_v4 ? "IPv4" : "IPv6";
@@ -81,6 +87,9 @@ NetworkPolicy ReadNetworkPolicy(const Field& root, const ObjectMeta& meta);
 std::optional<ClusterPolicy::Kind> ClusterPolicyKindOf(absl::string_view name);
 ClusterPolicy ReadClusterPolicy(const Field& root, ClusterPolicy::Kind kind,
                                 const ObjectMeta& meta);
+// The scope is known by the namespace in `meta`.
+CiliumPolicy ReadCiliumPolicy(const Field& root, const ObjectMeta& meta);
+CidrGroup ReadCidrGroup(const Field& root, const ObjectMeta& meta);
 Service ReadService(const Field& root, const ObjectMeta& meta);
 EndpointSlice ReadEndpointSlice(const Field& root, const ObjectMeta& meta);
 // A slice for each of its subsets.

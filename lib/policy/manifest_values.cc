@@ -2,10 +2,14 @@
 
 // Metadata, labels, selectors, ports and addresses: what several kinds share.
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "lib/identity/kubernetes_name_internal.h"
 #include "lib/policy/manifest_objects_internal.h"
 
@@ -52,8 +56,28 @@ std::optional<ObjectName> ReadController(const Field& owners,
   return controller;
 }
 
-void CheckLabelKey(const Field& field, absl::string_view key) {
-  if (!IsLabelKey(key)) field.Expected(kLabelKeyForm, QuotedName(key));
+// Letters and digits before a ':'. Empty: there is no such source, and the key
+// is taken as a whole.
+absl::string_view SourceOf(absl::string_view key) {
+  const absl::string_view source = key.substr(0, key.find(':'));
+  const bool is_source =
+      source.size() < key.size() &&
+      std::all_of(source.begin(), source.end(), [](char c) {
+        return absl::ascii_isalnum(static_cast<unsigned char>(c));
+      });
+  return is_source ? source : absl::string_view();
+}
+
+void CheckLabelKey(const Field& field, absl::string_view key,
+                   KeyForm form = KeyForm::kPlain) {
+  if (form == KeyForm::kPlain) {
+    if (!IsLabelKey(key)) field.Expected(kLabelKeyForm, QuotedName(key));
+    return;
+  }
+  const absl::string_view source = SourceOf(key);
+  if (IsLabelKey(source.empty() ? key : key.substr(source.size() + 1))) return;
+  field.Expected(absl::StrCat("a source and ':', if any, and ", kLabelKeyForm),
+                 QuotedName(key));
 }
 
 std::string ReadLabelValue(const Field& field) {
@@ -75,13 +99,13 @@ std::optional<LabelSelector::Operator> ReadOperator(const Field& field) {
   return std::nullopt;
 }
 
-LabelSelector::Requirement ReadRequirement(const Field& field) {
+LabelSelector::Requirement ReadRequirement(const Field& field, KeyForm form) {
   LabelSelector::Requirement requirement;
   if (!field.HasOnly({"key", "operator", "values"})) return requirement;
   const auto key = field["key"].String();
   if (key.has_value()) {
     requirement.key = *key;
-    CheckLabelKey(field["key"], *key);
+    CheckLabelKey(field["key"], *key, form);
   } else if (!field["key"].present()) {
     field["key"].Expected("a label key");
   }
@@ -133,20 +157,33 @@ Labels ReadLabels(const Field& labels) {
   return read;
 }
 
-LabelSelector ReadSelector(const Field& selector) {
+LabelSelector ReadSelector(const Field& selector, KeyForm form) {
   LabelSelector read;
-  if (!selector.HasOnly({"matchLabels", "matchExpressions"})) return read;
-  read.match_labels = ReadMapSelector(selector["matchLabels"]).match_labels;
+  const bool is_known =
+      form == KeyForm::kPlain
+          ? selector.HasOnly({"matchLabels", "matchExpressions"})
+          : selector.HasOnlySet({"matchLabels", "matchExpressions"});
+  if (!is_known) return read;
+  read.match_labels =
+      ReadMapSelector(selector["matchLabels"], form).match_labels;
   for (const Field& item : selector["matchExpressions"].Items()) {
-    read.match_expressions.push_back(ReadRequirement(item));
+    read.match_expressions.push_back(ReadRequirement(item, form));
   }
   return read;
 }
 
-LabelSelector ReadMapSelector(const Field& selector) {
+LabelSelector ReadMapSelector(const Field& selector, KeyForm form) {
   LabelSelector read;
+  absl::flat_hash_set<absl::string_view> keys;
   for (const Field::Entry& label : selector.Entries()) {
-    CheckLabelKey(label.value, label.key);
+    CheckLabelKey(label.value, label.key, form);
+    if (form == KeyForm::kWithSource) {
+      if (!label.value.present()) label.value.Expected(kLabelValueForm);
+      const absl::string_view key = absl::StripPrefix(label.key, "any:");
+      if (!keys.insert(key).second) {
+        label.value.Expected(absl::StrCat(key, " once"), "it with any: too");
+      }
+    }
     read.match_labels.emplace_back(std::string(label.key),
                                    ReadLabelValue(label.value));
   }
@@ -177,6 +214,7 @@ std::optional<IpPrefix> ReadPrefix(const Field& field) {
     if (!field.present()) field.Expected("an IP prefix");
     return std::nullopt;
   }
+  // A lone address is not a CIDR.
   const auto prefix = IpPrefix::ParseLenient(*text);
   if (prefix.ok() && text->find('/') != std::string::npos) return *prefix;
   field.Expected("an IP prefix such as 10.0.0.0/8");

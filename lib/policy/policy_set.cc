@@ -4,6 +4,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -32,7 +33,11 @@ absl::Status Twice(const NetworkPolicy& policy) {
 absl::StatusOr<PolicySet> PolicySet::FromManifest(absl::string_view text) {
   const ManifestSource source = {.text = std::string(text)};
   CC_ASSIGN_OR_RETURN(Cluster cluster, LoadManifests({&source, 1}));
-  for (const std::string& object : cluster.ignored) {
+  std::vector<std::string> others = std::move(cluster.ignored);
+  for (const CiliumPolicy& policy : cluster.cilium_policies) {
+    others.push_back(policy.ToString());
+  }
+  for (const std::string& object : others) {
     const absl::string_view kind =
         absl::string_view(object).substr(0, object.find(' '));
     if (!absl::StrContains(kind, "NetworkPolicy")) continue;

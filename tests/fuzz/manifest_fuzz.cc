@@ -8,12 +8,20 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "ciliumcore/policy/manifest.h"
 #include "tests/fuzz/fuzz_check.h"
 
 namespace ciliumcore {
 namespace {
+
+void CheckPort(const PortRule& port) {
+  FuzzCheck(port.port != 0, "port 0 is none");
+  FuzzCheck(!port.end_port || (port.port && *port.port <= *port.end_port),
+            "a range has both ends");
+  FuzzCheck(port.name.empty() || !port.port, "a port is one thing");
+}
 
 void CheckRule(const NetworkPolicyRule& rule) {
   for (const PeerRule& peer : rule.peers) {
@@ -24,11 +32,58 @@ void CheckRule(const NetworkPolicyRule& rule) {
       FuzzCheck(peer.ip_block->cidr.Contains(except), "except is inside");
     }
   }
-  for (const PortRule& port : rule.ports) {
-    FuzzCheck(port.port != 0, "port 0 is none");
-    FuzzCheck(!port.end_port || (port.port && *port.port <= *port.end_port),
-              "a range has both ends");
-    FuzzCheck(port.name.empty() || !port.port, "a port is one thing");
+  for (const PortRule& port : rule.ports) CheckPort(port);
+}
+
+void CheckPeers(const CiliumPeers& peers) {
+  const int kinds = !peers.endpoints.empty() + !peers.nodes.empty() +
+                    !peers.entities.empty() + !peers.cidrs.empty() +
+                    !peers.services.empty() + !peers.fqdns.empty() +
+                    !peers.groups.empty();
+  FuzzCheck(kinds <= 1, "peers are of one kind");
+  FuzzCheck((kinds == 0) == peers.is_nobody(), "or nobody");
+  for (const LabelSelector& selector : peers.endpoints) {
+    FuzzCheck(selector.Validate().ok(), "selectors are valid");
+  }
+  for (const CiliumCidrRule& rule : peers.cidrs) {
+    FuzzCheck(rule.cidr.has_value() + !rule.group.empty() +
+                      rule.group_selector.has_value() ==
+                  1,
+              "addresses are one thing");
+    for (const IpPrefix& except : rule.except) {
+      FuzzCheck(!rule.cidr || rule.cidr->Contains(except), "except is inside");
+    }
+  }
+}
+
+void CheckRules(const std::vector<CiliumRule>& rules, bool is_denial) {
+  for (const CiliumRule& rule : rules) {
+    if (rule.peers) CheckPeers(*rule.peers);
+    FuzzCheck(rule.ports.empty() || rule.icmps.empty(), "ports or icmps");
+    for (const CiliumPortRule& ports : rule.ports) {
+      FuzzCheck(!ports.ports.empty(), "a port rule has ports");
+      FuzzCheck(ports.http.empty() || ports.dns.empty(), "http or dns");
+      FuzzCheck(!is_denial || !ports.needs_proxy(), "denials need no proxy");
+      for (const PortRule& port : ports.ports) CheckPort(port);
+    }
+  }
+}
+
+void CheckCiliumPolicy(const CiliumPolicy& policy) {
+  FuzzCheck(!policy.specs.empty(), "a policy specifies something");
+  for (const CiliumSpec& spec : policy.specs) {
+    FuzzCheck(
+        spec.endpoint_selector.has_value() != spec.node_selector.has_value(),
+        "subjects are one thing");
+    FuzzCheck(!spec.node_selector || policy.is_clusterwide(),
+              "nodes are in no namespace");
+    FuzzCheck(
+        !spec.endpoint_selector || spec.endpoint_selector->Validate().ok(),
+        "selectors are valid");
+    CheckRules(spec.ingress, false);
+    CheckRules(spec.ingress_deny, true);
+    CheckRules(spec.egress, false);
+    CheckRules(spec.egress_deny, true);
   }
 }
 
@@ -87,6 +142,12 @@ void CheckCluster(const Cluster& cluster) {
               "subjects are valid");
     for (const auto& rule : policy.ingress) CheckRule(policy, rule, false);
     for (const auto& rule : policy.egress) CheckRule(policy, rule, true);
+  }
+  std::set<std::string> cilium;
+  for (const CiliumPolicy& policy : cluster.cilium_policies) {
+    FuzzCheck(cilium.insert(policy.ToString()).second,
+              "policies have one name each");
+    CheckCiliumPolicy(policy);
   }
 }
 

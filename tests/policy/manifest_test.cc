@@ -64,14 +64,14 @@ TEST(ManifestTest, ReadsLists) {
 
 TEST(ManifestTest, NamesKindsThatItDoesNotRead) {
   const Cluster cluster = Load(
-      "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: "
+      "apiVersion: cilium.io/v2\nkind: CiliumEnvoyConfig\nmetadata: {name: "
       "p, namespace: shop}\nspec: {any: [thing, 010, yes]}\n---\n"
       "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: "
       "{name: admin}\n---\n"
       "apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: "
       "{name: p}\nspec: {order: 1}\n");
   EXPECT_EQ(cluster.ignored,
-            (Strings{"CiliumNetworkPolicy shop/p", "ClusterRole admin",
+            (Strings{"CiliumEnvoyConfig shop/p", "ClusterRole admin",
                      "NetworkPolicy.projectcalico.org default/p"}));
   EXPECT_TRUE(cluster.policies.empty());
 }

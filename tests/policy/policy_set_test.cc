@@ -39,10 +39,12 @@ TEST(PolicySetTest, SaysWhatIsWrongWithTheManifest) {
 TEST(PolicySetTest, RefusesPoliciesThatWouldNotBeEnforced) {
   EXPECT_EQ(PolicySet::FromManifest(
                 "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n"
-                "metadata: {name: p}\n")
+                "metadata: {name: p}\n"
+                "spec: {endpointSelector: {}, ingress: [{}]}\n")
                 .status()
                 .message(),
-            "-: CiliumNetworkPolicy p: expected policies of kind NetworkPolicy "
+            "-: CiliumNetworkPolicy default/p: expected policies of kind "
+            "NetworkPolicy "
             "in networking.k8s.io/v1, found another kind");
   EXPECT_FALSE(PolicySet::FromManifest(
                    "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: "

@@ -48,7 +48,7 @@ struct CompileClusterOptions {
 //
 // InvalidArgument if two pods outside the host's network have one address, and
 // as Compile; ResourceExhausted if a CIDR has too few addresses; Unimplemented
-// if there are policies of the whole cluster.
+// if there are policies of the whole cluster, or of Cilium.
 absl::StatusOr<CompiledCluster> CompileCluster(
     Cluster cluster, const CompileClusterOptions& options = {});
 

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Policies of Cilium as manifests, for tests.
+
+#ifndef CILIUMCORE_TESTS_POLICY_CILIUM_TEXT_H_
+#define CILIUMCORE_TESTS_POLICY_CILIUM_TEXT_H_
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "ciliumcore/policy/cilium_policy.h"
+#include "tests/policy/manifest_text.h"
+
+namespace ciliumcore {
+
+// A policy with this spec, a flow mapping or lines indented by two; it begins
+// at line 5.
+inline std::string CiliumText(const std::string& spec) {
+  return absl::StrCat(
+      "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n"
+      "metadata: {name: p, namespace: shop}\nspec:\n",
+      spec);
+}
+
+inline std::string ClusterwideText(const std::string& spec) {
+  return absl::StrCat(
+      "apiVersion: cilium.io/v2\nkind: CiliumClusterwideNetworkPolicy\n"
+      "metadata: {name: p}\nspec:\n",
+      spec);
+}
+
+// The only spec of the only policy.
+inline CiliumSpec OnlySpec(const std::string& text) {
+  const Cluster cluster = Load(text);
+  EXPECT_EQ(cluster.cilium_policies.size(), 1u);
+  if (cluster.cilium_policies.size() != 1) return {};
+  EXPECT_EQ(cluster.cilium_policies[0].specs.size(), 1u);
+  if (cluster.cilium_policies[0].specs.size() != 1) return {};
+  return cluster.cilium_policies[0].specs[0];
+}
+
+inline CiliumSpec ReadCilium(const std::string& spec) {
+  return OnlySpec(CiliumText(spec));
+}
+
+// A spec with one rule, a flow mapping: "ingress", "{fromEntities: [all]}".
+inline std::string RuleText(const std::string& section,
+                            const std::string& rule) {
+  return absl::StrCat("  endpointSelector: {}\n  ", section, ":\n  - ", rule,
+                      "\n");
+}
+
+inline CiliumRule ReadRule(const std::string& section,
+                           const std::string& rule) {
+  const CiliumSpec spec = ReadCilium(RuleText(section, rule));
+  for (const auto* rules :
+       {&spec.ingress, &spec.ingress_deny, &spec.egress, &spec.egress_deny}) {
+    if (!rules->empty()) return rules->front();
+  }
+  ADD_FAILURE() << "no rule in " << section << ": " << rule;
+  return {};
+}
+
+// Of each problem, what follows the object.
+inline std::string WrongText(const std::string& text) {
+  std::string wrong = Wrong(text);
+  for (size_t line = 0; line < wrong.size();) {
+    const size_t end = wrong.find('\n', line);
+    const size_t path = wrong.find("p: ", line);
+    if (path < end) wrong.erase(line, path + 3 - line);
+    line = wrong.find('\n', line);
+    line = line == std::string::npos ? wrong.size() : line + 1;
+  }
+  return wrong;
+}
+
+inline std::string WrongCilium(const std::string& spec) {
+  return WrongText(CiliumText(spec));
+}
+
+// The same, behind the path of the rule.
+inline std::string WrongRule(const std::string& section,
+                             const std::string& rule) {
+  std::string wrong = WrongCilium(RuleText(section, rule));
+  const std::string path = absl::StrCat("spec.", section, "[0]");
+  for (size_t at = wrong.find(path); at != std::string::npos;
+       at = wrong.find(path, at)) {
+    wrong.erase(at, path.size());
+  }
+  return wrong;
+}
+
+// What a test expects of a rule.
+struct WrongRuleCase {
+  const char* section;
+  const char* rule;
+  const char* problem;
+};
+
+}  // namespace ciliumcore
+
+#endif  // CILIUMCORE_TESTS_POLICY_CILIUM_TEXT_H_
