@@ -143,16 +143,18 @@ void BindCluster(py::module_& module) {
             return names;
           },
           "\"namespace/name\" of each.")
+      .def_readonly("policies", &Cluster::policies)
       .def_property_readonly(
-          "policies",
+          "cilium_policies",
           [](const Cluster& cluster) {
-            if (cluster.cluster_policies.empty()) return cluster.policies;
-            throw StatusException(absl::UnimplementedError(absl::StrCat(
-                cluster.cluster_policies[0].ToString(),
-                ": policies of the whole cluster are read, not enforced")));
+            std::vector<std::string> names;
+            for (const CiliumPolicy& policy : cluster.cilium_policies) {
+              names.push_back(policy.ToString());
+            }
+            return names;
           },
-          "The NetworkPolicies. UNIMPLEMENTED if there are policies of the "
-          "whole cluster, which would not be enforced beside them.")
+          "\"CiliumNetworkPolicy namespace/name\" of each. They are read, but "
+          "not compiled yet: `compile` refuses them.")
       .def_readonly("ignored", &Cluster::ignored,
                     "Objects of kinds without a meaning here.")
       .def(
