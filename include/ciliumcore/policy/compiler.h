@@ -27,33 +27,11 @@
 #include "ciliumcore/policy/cluster.h"
 #include "ciliumcore/policy/network_policy.h"
 #include "ciliumcore/policy/peer.h"
+#include "ciliumcore/policy/policy_input.h"
 #include "ciliumcore/policy/rule_set.h"
 #include "ciliumcore/policy/verdict_table.h"
 
 namespace ciliumcore {
-
-// A pod as policy sees it.
-struct PolicyEndpoint {
-  Identity identity = Identity::kUnknown;
-  Labels labels = {};  // the pod's own, without those of its namespace
-  std::string ns = {};
-  std::vector<NamedPort> ports = {};      // those without a name do not matter
-  std::vector<IpAddress> addresses = {};  // none: no ipBlock covers it
-  bool host_network = false;
-
-  friend bool operator==(const PolicyEndpoint&,
-                         const PolicyEndpoint&) = default;
-};
-
-// Everything that verdicts depend on.
-struct PolicyInput {
-  std::vector<NetworkPolicy> policies = {};
-  // A namespace that is not listed has the label kubernetes.io/metadata.name.
-  std::vector<Namespace> namespaces = {};
-  std::vector<PolicyEndpoint> endpoints = {};
-  std::vector<IpAddress> host_addresses = {};         // of this node
-  std::vector<IpAddress> remote_node_addresses = {};  // of the others
-};
 
 inline constexpr uint32_t kNoTable = 0xffffffff;
 inline constexpr uint32_t kNoEndpoint = 0xffffffff;
