@@ -113,6 +113,31 @@ std::optional<JournalService> DecodeService(absl::string_view bytes) {
   return Whole(reader, std::move(service));
 }
 
+namespace {
+
+void Put(ByteWriter& writer, const Labels& labels) {
+  writer.Put(static_cast<uint32_t>(labels.size()));
+  for (const Label& label : labels) {
+    writer.Put(label.source);
+    writer.Put(label.key);
+    writer.Put(label.value);
+  }
+}
+
+Labels GetLabels(ByteReader& reader) {
+  Labels labels;
+  for (uint32_t left = reader.GetCount(); left > 0 && reader.ok(); --left) {
+    Label label;
+    label.source = reader.GetText();
+    label.key = reader.GetText();
+    label.value = reader.GetText();
+    labels.Set(std::move(label));
+  }
+  return labels;
+}
+
+}  // namespace
+
 std::string Encode(const PeerVariety& variety) {
   ByteWriter writer;
   writer.Put(variety.identity);
@@ -124,6 +149,7 @@ std::string Encode(const PeerVariety& variety) {
   writer.Put(static_cast<int32_t>(
       variety.cover.has_value() ? variety.cover->length() : -1));
   if (variety.cover.has_value()) writer.Put(variety.cover->address());
+  Put(writer, variety.labels);
   return std::move(writer).Take();
 }
 
@@ -142,6 +168,7 @@ std::optional<PeerVariety> DecodePeer(absl::string_view bytes) {
     if (length > (address.is_v4() ? 32 : 128)) return std::nullopt;
     variety.cover = IpPrefix::Of(address, length);
   }
+  variety.labels = GetLabels(reader);
   return Whole(reader, std::move(variety));
 }
 
@@ -156,6 +183,8 @@ std::string Encode(const RuleSet& set) {
     writer.Put(rule.name);
     writer.Put(rule.section);
     writer.Put(rule.index);
+    writer.Put(rule.spec);
+    writer.Put(static_cast<uint8_t>(rule.is_deny_section));
   }
   writer.Put(static_cast<uint32_t>(set.policies.size()));
   for (const PolicyRef& policy : set.policies) {
@@ -178,6 +207,8 @@ std::optional<RuleSet> DecodeRuleSet(absl::string_view bytes) {
     rule.name = reader.GetText();
     rule.section = reader.Get<Direction>();
     rule.index = reader.Get<uint32_t>();
+    rule.spec = reader.Get<uint32_t>();
+    rule.is_deny_section = reader.Get<uint8_t>() != 0;
   }
   for (uint32_t left = reader.GetCount(); left > 0 && reader.ok(); --left) {
     PolicyRef& policy = set.policies.emplace_back();
@@ -190,26 +221,13 @@ std::optional<RuleSet> DecodeRuleSet(absl::string_view bytes) {
 
 std::string Encode(const Labels& labels) {
   ByteWriter writer;
-  writer.Put(static_cast<uint32_t>(labels.size()));
-  for (const Label& label : labels) {
-    writer.Put(label.source);
-    writer.Put(label.key);
-    writer.Put(label.value);
-  }
+  Put(writer, labels);
   return std::move(writer).Take();
 }
 
 std::optional<Labels> DecodeLabels(absl::string_view bytes) {
   ByteReader reader(bytes);
-  Labels labels;
-  for (uint32_t left = reader.GetCount(); left > 0 && reader.ok(); --left) {
-    Label label;
-    label.source = reader.GetText();
-    label.key = reader.GetText();
-    label.value = reader.GetText();
-    labels.Set(std::move(label));
-  }
-  return Whole(reader, std::move(labels));
+  return Whole(reader, GetLabels(reader));
 }
 
 std::string Encode(const std::vector<uint32_t>& bounds) {

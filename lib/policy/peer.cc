@@ -22,6 +22,9 @@ std::string PeerVariety::ToString() const {
           absl::StrAppend(out, port.name, "=", port.port.ToString());
         }));
   }
+  if (!labels.empty()) {
+    absl::StrAppend(&text, " labelled ", labels.ToString());
+  }
   return text;
 }
 

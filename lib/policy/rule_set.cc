@@ -23,11 +23,13 @@ struct AppendString {
 }  // namespace
 
 std::string PolicyRef::ToString() const {
-  return absl::StrCat(kind, " ", ns, "/", name);
+  return absl::StrCat(kind, " ", ns, ns.empty() ? "" : "/", name);
 }
 
 std::string RuleRef::ToString() const {
-  return absl::StrCat(kind, " ", ns, "/", name, " ", DirectionName(section),
+  return absl::StrCat(kind, " ", ns, ns.empty() ? "" : "/", name, " ",
+                      spec == 0 ? "" : absl::StrCat("specs[", spec, "]."),
+                      DirectionName(section), is_deny_section ? "Deny" : "",
                       "[", index, "]");
 }
 
@@ -44,6 +46,12 @@ std::string RuleSet::ToString() const {
     case Kind::kNotIsolated:
       return absl::StrCat("not isolated: no policy selects it for ",
                           DirectionName(direction));
+    case Kind::kDenied:
+      return absl::StrCat("denied by ",
+                          absl::StrJoin(rules, ", ", AppendString()));
+    case Kind::kAuthentication:
+      return absl::StrCat("not authenticated, as demanded by ",
+                          absl::StrJoin(rules, ", ", AppendString()));
     case Kind::kOwnNode:
       return direction == Direction::kIngress
                  ? "own node: it always reaches its pods"

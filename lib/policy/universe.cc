@@ -82,7 +82,9 @@ class Builder {
     }
     if (group != kNoGroup) universe_.peers_of_group[group].push_back(fresh);
     CC_ASSIGN_OR_RETURN(PeerRef peer,
-                        registry_.Intern({identity, std::move(ports), prefix}));
+                        registry_.Intern({.identity = identity,
+                                          .ports = std::move(ports),
+                                          .cover = prefix}));
     universe_.peers.push_back(std::move(peer));
     return fresh;
   }

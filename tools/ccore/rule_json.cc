@@ -18,6 +18,10 @@ const char* ReasonName(const RuleSet* set) {
       return "not isolated";
     case RuleSet::Kind::kOwnNode:
       return "own node";
+    case RuleSet::Kind::kDenied:
+      return "denied";
+    case RuleSet::Kind::kAuthentication:
+      return "authentication";
   }
   return "";
 }
@@ -28,12 +32,14 @@ void AddRuleSet(const RuleSet* set, nlohmann::ordered_json& json) {
   json["reason"] = ReasonName(set);
   if (set == nullptr) return;
   for (const RuleRef& rule : set->rules) {
-    json["rules"].push_back(
-        {{"kind", rule.kind},
-         {"namespace", rule.ns},
-         {"name", rule.name},
-         {"section", std::string(DirectionName(rule.section))},
-         {"index", rule.index}});
+    nlohmann::ordered_json& out = json["rules"].emplace_back();
+    out["kind"] = rule.kind;
+    if (!rule.ns.empty()) out["namespace"] = rule.ns;
+    out["name"] = rule.name;
+    if (rule.spec != 0) out["spec"] = rule.spec;
+    out["section"] = std::string(DirectionName(rule.section)) +
+                     (rule.is_deny_section ? "Deny" : "");
+    out["index"] = rule.index;
   }
   for (const PolicyRef& isolating : set->policies) {
     json["isolated_by"].push_back({{"kind", isolating.kind},

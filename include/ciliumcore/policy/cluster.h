@@ -18,8 +18,8 @@
 #include "ciliumcore/base/port.h"
 #include "ciliumcore/identity/label.h"
 #include "ciliumcore/identity/selector.h"
-#include "ciliumcore/policy/cluster_policy.h"
 #include "ciliumcore/policy/cilium_policy.h"
+#include "ciliumcore/policy/cluster_policy.h"
 #include "ciliumcore/policy/network_policy.h"
 
 namespace ciliumcore {
@@ -131,7 +131,7 @@ struct Cluster {
   std::vector<EndpointSlice> slices;
   std::vector<NetworkPolicy> policies;
   std::vector<ClusterPolicy> cluster_policies;  // as the manifests have them
-  std::vector<CiliumPolicy> cilium_policies;  // of both scopes
+  std::vector<CiliumPolicy> cilium_policies;    // of both scopes
   std::vector<CidrGroup> cidr_groups;
   // "Kind ns/name", of kinds without a meaning here.
   std::vector<std::string> ignored;

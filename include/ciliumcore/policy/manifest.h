@@ -37,9 +37,9 @@ struct ManifestOptions {
 // Reads Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet,
 // ReplicationController, Job, CronJob, Service, EndpointSlice, Endpoints,
 // NetworkPolicy, the policies of the whole cluster (cluster_policy.h), and of
-// Cilium CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy and CiliumCIDRGroup,
-// from texts of any number of documents, and from lists of them. Objects of
-// other kinds are named in `ignored`.
+// Cilium CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy and
+// CiliumCIDRGroup, from texts of any number of documents, and from lists of
+// them. Objects of other kinds are named in `ignored`.
 //
 // - A workload becomes pods "name-0", "name-1", ..., unless pods that belong to
 //   it are among the objects. A pod that has succeeded or failed is left out.
@@ -60,12 +60,12 @@ struct ManifestOptions {
 // Wrong are, among others: a key that is there twice; a field that Kubernetes
 // does not have (in all of Namespace, Service, EndpointSlice, Endpoints and
 // policies; in workloads down to the ports of containers); in a policy of
-// Cilium, what Cilium 1.20 refuses, and what it takes for all or nothing although
-// it looks otherwise; a value of the wrong type, where the YAML of Kubernetes
-// may read 010 as 8 and yes as true; a
-// value that cannot be; two objects of one name; two pods, or two services,
-// with one address; nesting beyond 100 levels; aliases that expand to more than
-// 100,000 nodes; a text that is too long.
+// Cilium, what Cilium 1.20 refuses, and what it takes for all or nothing
+// although it looks otherwise; a value of the wrong type, where the YAML of
+// Kubernetes may read 010 as 8 and yes as true; a value that cannot be; two
+// objects of one name; two pods, or two services, with one address; nesting
+// beyond 100 levels; aliases that expand to more than 100,000 nodes; a text
+// that is too long.
 //
 // Pure. Never throws.
 absl::StatusOr<Cluster> LoadManifests(absl::Span<const ManifestSource> sources,

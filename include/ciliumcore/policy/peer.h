@@ -2,8 +2,8 @@
 
 // Peer numbers: what the datapath knows the other end of a flow by. A peer
 // number is the identity until two addresses of one identity must be told
-// apart: by an ipBlock that covers one of them, or by a port name that means
-// another number.
+// apart: by a prefix that covers one of them, by a port name that means another
+// number, or by the labels of their nodes.
 
 #ifndef CILIUMCORE_POLICY_PEER_H_
 #define CILIUMCORE_POLICY_PEER_H_
@@ -19,6 +19,7 @@
 
 #include "absl/status/statusor.h"
 #include "ciliumcore/base/ip.h"
+#include "ciliumcore/identity/label.h"
 #include "ciliumcore/identity/reserved.h"
 #include "ciliumcore/policy/cluster.h"
 
@@ -38,11 +39,16 @@ struct PeerVariety {
   // The ports of the endpoint that some egress rule names, ascending.
   std::vector<NamedPort> ports;
 
-  // The longest prefix of any ipBlock around the address.
+  // The longest prefix around the address that any policy names.
   std::optional<IpPrefix> cover;
 
+  // Of a node, where a policy selects nodes by their labels.
+  Labels labels = {};
+
   // Then the number is the identity.
-  bool is_plain() const { return ports.empty() && !cover.has_value(); }
+  bool is_plain() const {
+    return ports.empty() && !cover.has_value() && labels.empty();
+  }
 
   // "4711", "world in 10.0.0.0/8", "4711 in 10.0.0.0/8 with http=8080/TCP".
   std::string ToString() const;
@@ -53,7 +59,7 @@ struct PeerVariety {
   friend H AbslHashValue(H h, const PeerVariety& variety) {
     return H::combine(std::move(h), variety.identity, variety.ports,
                       variety.cover.has_value(),
-                      variety.cover.value_or(IpPrefix()));
+                      variety.cover.value_or(IpPrefix()), variety.labels);
   }
 };
 

@@ -43,8 +43,8 @@ struct PolicyNode {
   friend bool operator==(const PolicyNode&, const PolicyNode&) = default;
 };
 
-// A service as policies name it (toServices): for the pods of its namespace that
-// the selector selects, or, without a selector, for the addresses.
+// A service as policies name it (toServices): for the pods of its namespace
+// that the selector selects, or, without a selector, for the addresses.
 struct PolicyService {
   std::string ns = {};
   std::string name = {};

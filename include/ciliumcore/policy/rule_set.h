@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Why a verdict is what it is. Every cell of a verdict table carries the number
-// of a rule set: the exact rules that allow, or the policies whose isolation
-// denies. An event carries the number, and the RuleSetTable explains it, also
-// after later changes of policy.
+// of a rule set: the exact rules that allow or deny, or the policies whose
+// isolation denies. An event carries the number, and the RuleSetTable explains
+// it, also after later changes of policy.
 
 #ifndef CILIUMCORE_POLICY_RULE_SET_H_
 #define CILIUMCORE_POLICY_RULE_SET_H_
@@ -23,10 +23,10 @@ namespace ciliumcore {
 // A policy by its name.
 struct PolicyRef {
   std::string kind;  // "NetworkPolicy"
-  std::string ns;
+  std::string ns;    // empty: of the whole cluster
   std::string name;
 
-  // "NetworkPolicy shop/allow-web".
+  // "NetworkPolicy shop/allow-web", "ClusterNetworkPolicy guard".
   std::string ToString() const;
 
   friend auto operator<=>(const PolicyRef&, const PolicyRef&) = default;
@@ -40,12 +40,17 @@ struct PolicyRef {
 // One rule of a policy by its place: `section[index]`, counted from 0.
 struct RuleRef {
   std::string kind;
-  std::string ns;
+  std::string ns;  // empty: of the whole cluster
   std::string name;
   Direction section = Direction::kIngress;
   uint32_t index = 0;
+  // Of Cilium's policies: which of several specifications, and whether the
+  // section is that of denials.
+  uint32_t spec = 0;
+  bool is_deny_section = false;
 
-  // "NetworkPolicy shop/allow-web ingress[0]".
+  // "NetworkPolicy shop/allow-web ingress[0]", "CiliumNetworkPolicy shop/web
+  // specs[1].egressDeny[0]".
   std::string ToString() const;
 
   friend auto operator<=>(const RuleRef&, const RuleRef&) = default;
@@ -53,7 +58,7 @@ struct RuleRef {
   template <typename H>
   friend H AbslHashValue(H h, const RuleRef& ref) {
     return H::combine(std::move(h), ref.kind, ref.ns, ref.name, ref.section,
-                      ref.index);
+                      ref.index, ref.spec, ref.is_deny_section);
   }
 };
 
@@ -62,13 +67,18 @@ struct RuleSet {
   enum class Kind : uint8_t {
     kRules,        // `rules` allow it, all of them
     kDefaultDeny,  // `policies` isolate the subject and no rule allows it
-    kNotIsolated,  // no policy selects the subject in this direction
+    kNotIsolated,  // no policy isolates the subject, and none decides
     kOwnNode,      // a pod's own node reaches it and is reached by it
+    kDenied,       // `rules` deny it, all of them
+    // `rules` would allow it after mutual authentication, which nobody does.
+    kAuthentication,
   };
 
   Kind kind = Kind::kNotIsolated;
   Direction direction = Direction::kIngress;
-  std::vector<RuleRef> rules;       // of kRules, ascending
+  // Of kRules, kDenied and kAuthentication, ascending. In the tiers of the
+  // policies of the whole cluster it is the first one that matches.
+  std::vector<RuleRef> rules;
   std::vector<PolicyRef> policies;  // of kDefaultDeny, ascending
 
   // A sentence: "not isolated: no policy selects it for ingress".
