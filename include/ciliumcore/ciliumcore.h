@@ -29,6 +29,7 @@
 #include "ciliumcore/policy/matrix.h"
 #include "ciliumcore/policy/named_end.h"
 #include "ciliumcore/policy/network_policy.h"
+#include "ciliumcore/policy/policy_set.h"
 #include "ciliumcore/service/cluster_services.h"
 #include "ciliumcore/service/service.h"
 // IWYU pragma: end_exports

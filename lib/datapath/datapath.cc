@@ -99,6 +99,10 @@ Transaction& Transaction::SetServices(std::vector<ServiceOptions> services) {
 }
 
 Transaction& Transaction::SetPolicies(std::vector<NetworkPolicy> policies) {
+  return SetPolicies(Policies{.policies = std::move(policies)});
+}
+
+Transaction& Transaction::SetPolicies(Policies policies) {
   state_->edits.push_back(
       [policies = internal::Shared(std::move(policies))](Intent& intent) {
         intent.policies = policies;

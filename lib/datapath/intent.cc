@@ -75,7 +75,7 @@ absl::Status ValidateIntent(const Intent& intent) {
 PolicyInput PolicyInputOf(const Intent& intent,
                           const Surroundings& surroundings) {
   PolicyInput input;
-  input.policies = *intent.policies;
+  static_cast<Policies&>(input) = *intent.policies;
   // Namespaces as the caller described them, else as identities do.
   std::map<std::string, Namespace> namespaces;
   const auto note_namespace = [&](const IdentityRef& identity) {

@@ -59,7 +59,7 @@ struct Intent {
   std::set<std::string> touched;  // endpoints that this change attaches
   Shared<std::map<IpAddress, RemoteOptions>> remotes;  // by first address
   Shared<ServiceTable> services;
-  Shared<std::vector<NetworkPolicy>> policies;
+  Shared<Policies> policies;
   std::vector<Namespace> namespaces;
 };
 

@@ -62,9 +62,34 @@ absl::Status Assign(const IpPrefix& cidr, const std::vector<uint32_t>& pods,
   return absl::OkStatus();
 }
 
+// Of a service without a selector.
+std::vector<IpAddress> BackendsOf(const Service& service,
+                                  const Cluster& cluster) {
+  std::vector<IpAddress> addresses;
+  if (service.selector.has_value()) return addresses;
+  for (const EndpointSlice& slice : cluster.slices) {
+    if (slice.ns != service.ns || slice.service != service.name) continue;
+    for (const SliceEndpoint& endpoint : slice.endpoints) {
+      addresses.insert(addresses.end(), endpoint.addresses.begin(),
+                       endpoint.addresses.end());
+    }
+  }
+  return addresses;
+}
+
 PolicyInput InputOf(const Cluster& cluster) {
   PolicyInput input;
   input.policies = cluster.policies;
+  input.cilium_policies = cluster.cilium_policies;
+  input.cluster_policies = cluster.cluster_policies;
+  input.cidr_groups = cluster.cidr_groups;
+  for (const Service& service : cluster.services) {
+    input.services.push_back({.ns = service.ns,
+                              .name = service.name,
+                              .labels = service.labels,
+                              .selector = service.selector,
+                              .addresses = BackendsOf(service, cluster)});
+  }
   for (const auto& [name, ns] : cluster.namespaces) {
     input.namespaces.push_back(ns);
   }
@@ -120,16 +145,6 @@ std::string Workload::ToString() const {
 
 absl::StatusOr<CompiledCluster> CompileCluster(
     Cluster cluster, const CompileClusterOptions& options) {
-  if (!cluster.cluster_policies.empty()) {
-    return absl::UnimplementedError(
-        absl::StrCat(cluster.cluster_policies[0].ToString(),
-                     ": policies of the whole cluster are read, not compiled"));
-  }
-  if (!cluster.cilium_policies.empty()) {
-    return absl::UnimplementedError(
-        absl::StrCat(cluster.cilium_policies[0].ToString(),
-                     ": Cilium's policies are read, but not compiled yet"));
-  }
   CC_ASSIGN_OR_RETURN(Owners owners, OwnersOf(cluster.pods));
   const std::vector<uint32_t> unaddressed = PodsWithoutAddress(cluster);
   for (const IpPrefix& cidr : options.pod_cidrs) {

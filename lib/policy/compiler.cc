@@ -1,6 +1,7 @@
-// From policies to tables, in three steps: who there is (universe), what each
-// policy matches of it (units), and one table for each group of subjects that
-// the same policies select.
+// From policies to tables, in four steps: what policies of any dialect come
+// down to (lowered), who there is (universe), what each policy matches of it
+// (units), and one table for each group of subjects that the same policies
+// select.
 
 #include "ciliumcore/policy/compiler.h"
 
@@ -16,32 +17,13 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/policy/lowered_policies_internal.h"
 #include "lib/policy/policy_unit_internal.h"
 #include "lib/policy/table_cache_internal.h"
 #include "lib/policy/universe_internal.h"
 
 namespace ciliumcore {
 namespace {
-
-// By name: rules are numbered, and explained, in this order.
-absl::StatusOr<std::vector<const NetworkPolicy*>> Sorted(
-    absl::Span<const NetworkPolicy> policies) {
-  std::vector<const NetworkPolicy*> sorted;
-  sorted.reserve(policies.size());
-  for (const NetworkPolicy& policy : policies) sorted.push_back(&policy);
-  const auto name = [](const NetworkPolicy* policy) {
-    return std::tie(policy->ns, policy->name);
-  };
-  std::sort(sorted.begin(), sorted.end(),
-            [&](const auto* a, const auto* b) { return name(a) < name(b); });
-  for (size_t i = 1; i < sorted.size(); ++i) {
-    if (name(sorted[i]) == name(sorted[i - 1])) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "two policies are named ", sorted[i]->ns, "/", sorted[i]->name));
-    }
-  }
-  return sorted;
-}
 
 // The table indices of a compilation, and what explains their cells.
 class Output {
@@ -86,7 +68,7 @@ class Selections {
     for (const auto& unit : units.all()) {
       for (Direction direction : kDirections) {
         const PolicyUnit::Section& section = unit->section(direction);
-        if (!section.isolates) continue;
+        if (!section.isolates && section.rules.empty()) continue;
         for (uint32_t group : unit->groups) {
           Selection& selection = Of(direction, group);
           selection.units.push_back(unit.get());
@@ -133,14 +115,14 @@ struct PolicyCompiler::State {
   State(PeerRegistry* peers, RuleSetTable* rule_sets)
       : peers(peers), tables(rule_sets) {}
 
-  absl::StatusOr<CompiledPolicy> Compile(
-      absl::Span<const NetworkPolicy> policies);
-  absl::Status Update(absl::Span<const NetworkPolicy* const> policies);
+  absl::StatusOr<CompiledPolicy> Compile(const Policies& policies);
+  absl::Status Update();
   absl::StatusOr<uint32_t> TableOf(uint32_t endpoint, Direction direction,
                                    Output& out);
 
   PeerRegistry* peers;
-  std::optional<PolicyInput> input;  // its policies are in `units`
+  std::optional<PolicyInput> input;  // but for its policies
+  LoweredPolicies policies;          // refer to `input`
   UniverseNeeds needs;               // of `universe`
   std::optional<Universe> universe;  // of `input`; refers to it
   PolicyUnits units;                 // of `universe`
@@ -151,9 +133,9 @@ struct PolicyCompiler::State {
 };
 
 absl::StatusOr<CompiledPolicy> PolicyCompiler::State::Compile(
-    absl::Span<const NetworkPolicy> policies) {
-  CC_ASSIGN_OR_RETURN(auto sorted, Sorted(policies));
-  CC_RETURN_IF_ERROR(Update(sorted));
+    const Policies& wanted) {
+  CC_RETURN_IF_ERROR(policies.Update(wanted));
+  CC_RETURN_IF_ERROR(Update());
   for (auto& groups : table_of_group) {
     groups.assign(universe->groups.size(), kNoTable);
   }
@@ -172,20 +154,19 @@ absl::StatusOr<CompiledPolicy> PolicyCompiler::State::Compile(
   return std::move(out).Finish();
 }
 
-// Brings the units to `policies`, and the universe if they need another.
-absl::Status PolicyCompiler::State::Update(
-    absl::Span<const NetworkPolicy* const> policies) {
+// Brings the units to the policies, and the universe if these need another.
+absl::Status PolicyCompiler::State::Update() {
   UniverseNeeds wanted;
-  for (const NetworkPolicy* policy : policies) wanted.Add(*policy);
+  for (const LoweredRef& policy : policies.all()) wanted.Add(policy->needs);
   if (!universe.has_value() || needs != wanted) {
     CC_ASSIGN_OR_RETURN(Universe fresh, MakeUniverse(*input, wanted, *peers));
     universe.emplace(std::move(fresh));
     needs = std::move(wanted);
     units.Reset(*universe, input->namespaces);
-    tables.Reset(*universe, units);
+    tables.Reset(*universe, units, input->proxies);
     selections = {};
   }
-  if (units.Update(policies) || selections.empty()) {
+  if (units.Update(policies.all()) || selections.empty()) {
     selections.Update(*universe, units);
   }
   return absl::OkStatus();
@@ -225,13 +206,13 @@ PolicyCompiler::~PolicyCompiler() = default;
 absl::StatusOr<CompiledPolicy> PolicyCompiler::Compile(PolicyInput input) {
   state_->universe.reset();
   state_->input = std::move(input);
-  const std::vector<NetworkPolicy> policies =
-      std::exchange(state_->input->policies, {});
+  state_->policies.Reset(state_->input->services, state_->input->names);
+  const Policies policies = std::exchange<Policies>(*state_->input, {});
   return state_->Compile(policies);
 }
 
 absl::StatusOr<CompiledPolicy> PolicyCompiler::Recompile(
-    absl::Span<const NetworkPolicy> policies) {
+    const Policies& policies) {
   if (!state_->input.has_value()) {
     return absl::FailedPreconditionError(
         "policies: expected an input to compile them for, found none");

@@ -20,6 +20,12 @@ void AppendCounted(std::string& out, absl::string_view text) {
   absl::StrAppend(&out, text.size(), ":", text);
 }
 
+// Without the source that a selector asks for.
+absl::string_view BareKey(absl::string_view key) {
+  const size_t colon = key.find(':');
+  return colon == absl::string_view::npos ? key : key.substr(colon + 1);
+}
+
 std::string PairKey(absl::string_view key, absl::string_view value) {
   std::string pair;
   AppendCounted(pair, key);
@@ -87,16 +93,17 @@ const std::vector<uint32_t>* LabelIndex::Candidates(
     if (best == nullptr || posting.size() < best->size()) best = &posting;
   };
   for (const auto& [key, value] : selector.match_labels) {
-    offer(Posting(by_pair_, PairKey(key, value)));
+    offer(Posting(by_pair_, PairKey(BareKey(key), value)));
   }
   for (const Requirement& requirement : selector.match_expressions) {
     if (requirement.op == LabelSelector::Operator::kExists) {
-      offer(Posting(by_key_, requirement.key));
+      offer(Posting(by_key_, std::string(BareKey(requirement.key))));
     }
     if (requirement.op != LabelSelector::Operator::kIn) continue;
     std::vector<uint32_t> any;
     for (const std::string& value : requirement.values) {
-      const auto& one = Posting(by_pair_, PairKey(requirement.key, value));
+      const auto& one =
+          Posting(by_pair_, PairKey(BareKey(requirement.key), value));
       any.insert(any.end(), one.begin(), one.end());
     }
     SortUnique(any);

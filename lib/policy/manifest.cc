@@ -242,7 +242,8 @@ class Reader {
     }
     if (meta.ns.empty()) return;
     if (!known.is_namespaced) {
-      ns.Expected(absl::StrCat("no namespace around a ", known.kind));
+      ns.Expected(absl::StrCat("no namespace around a",
+                               known.kind[0] == 'A' ? "n " : " ", known.kind));
     } else if (!internal::IsDnsLabel(meta.ns)) {
       ns.Expected(internal::kDnsLabelForm);
     }

@@ -1,31 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include "ciliumcore/policy/policy_set.h"
+
 #include <algorithm>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/policy/manifest.h"
-#include "ciliumcore/policy/network_policy.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/policy/policy_names_internal.h"
 
 namespace ciliumcore {
 namespace {
 
-auto NameOf(const NetworkPolicy& policy) {
-  return std::tie(policy.ns, policy.name);
+template <typename Policy>
+absl::Status AddTo(std::vector<Policy>& policies, Policy policy) {
+  const auto at = std::lower_bound(policies.begin(), policies.end(), policy,
+                                   NamedBefore<Policy>);
+  if (at != policies.end() && NameKeyOf(*at) == NameKeyOf(policy)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(FullName(policy), " is there already"));
+  }
+  policies.insert(at, std::move(policy));
+  return absl::OkStatus();
 }
 
-bool Before(const NetworkPolicy& a, const NetworkPolicy& b) {
-  return NameOf(a) < NameOf(b);
+template <typename Policy>
+absl::Status AddAll(const std::vector<Policy>& policies, PolicySet& set) {
+  for (const Policy& policy : policies) CC_RETURN_IF_ERROR(set.Add(policy));
+  return absl::OkStatus();
 }
 
-absl::Status Twice(const NetworkPolicy& policy) {
-  return absl::AlreadyExistsError(absl::StrCat(
-      "NetworkPolicy ", policy.ns, "/", policy.name, " is there already"));
+absl::Status AddAll(const Policies& policies, PolicySet& set) {
+  CC_RETURN_IF_ERROR(AddAll(policies.policies, set));
+  CC_RETURN_IF_ERROR(AddAll(policies.cilium_policies, set));
+  CC_RETURN_IF_ERROR(AddAll(policies.cluster_policies, set));
+  return AddAll(policies.cidr_groups, set);
 }
 
 }  // namespace
@@ -33,52 +46,42 @@ absl::Status Twice(const NetworkPolicy& policy) {
 absl::StatusOr<PolicySet> PolicySet::FromManifest(absl::string_view text) {
   const ManifestSource source = {.text = std::string(text)};
   CC_ASSIGN_OR_RETURN(Cluster cluster, LoadManifests({&source, 1}));
-  std::vector<std::string> others = std::move(cluster.ignored);
-  for (const CiliumPolicy& policy : cluster.cilium_policies) {
-    others.push_back(policy.ToString());
-  }
-  for (const std::string& object : others) {
+  for (const std::string& object : cluster.ignored) {
     const absl::string_view kind =
         absl::string_view(object).substr(0, object.find(' '));
     if (!absl::StrContains(kind, "NetworkPolicy")) continue;
     return absl::InvalidArgumentError(
         absl::StrCat(source.name, ": ", object,
-                     ": expected policies of kind NetworkPolicy in "
-                     "networking.k8s.io/v1, found another kind"));
-  }
-  if (!cluster.cluster_policies.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(source.name, ": ", cluster.cluster_policies[0].ToString(),
-                     ": expected policies of kind NetworkPolicy in "
-                     "networking.k8s.io/v1, found another kind"));
+                     ": expected a policy of Kubernetes or of Cilium, found "
+                     "another kind"));
   }
   PolicySet set;
-  for (NetworkPolicy& policy : cluster.policies) {
-    CC_RETURN_IF_ERROR(set.Add(std::move(policy)));
-  }
+  CC_RETURN_IF_ERROR(
+      AddAll(Policies{.policies = std::move(cluster.policies),
+                      .cilium_policies = std::move(cluster.cilium_policies),
+                      .cluster_policies = std::move(cluster.cluster_policies),
+                      .cidr_groups = std::move(cluster.cidr_groups)},
+             set));
   return set;
 }
 
 absl::Status PolicySet::Add(NetworkPolicy policy) {
-  const auto at =
-      std::lower_bound(policies_.begin(), policies_.end(), policy, Before);
-  if (at != policies_.end() && NameOf(*at) == NameOf(policy)) {
-    return Twice(policy);
-  }
-  policies_.insert(at, std::move(policy));
-  return absl::OkStatus();
+  return AddTo(policies_.policies, std::move(policy));
+}
+absl::Status PolicySet::Add(CiliumPolicy policy) {
+  return AddTo(policies_.cilium_policies, std::move(policy));
+}
+absl::Status PolicySet::Add(ClusterPolicy policy) {
+  return AddTo(policies_.cluster_policies, std::move(policy));
+}
+absl::Status PolicySet::Add(CidrGroup group) {
+  return AddTo(policies_.cidr_groups, std::move(group));
 }
 
 absl::Status PolicySet::Merge(const PolicySet& other) {
-  for (const NetworkPolicy& policy : other.policies_) {
-    if (std::binary_search(policies_.begin(), policies_.end(), policy,
-                           Before)) {
-      return Twice(policy);
-    }
-  }
-  policies_.insert(policies_.end(), other.policies_.begin(),
-                   other.policies_.end());
-  std::sort(policies_.begin(), policies_.end(), Before);
+  PolicySet merged = *this;
+  CC_RETURN_IF_ERROR(AddAll(other.policies_, merged));
+  *this = std::move(merged);
   return absl::OkStatus();
 }
 

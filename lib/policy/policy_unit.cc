@@ -2,81 +2,72 @@
 
 #include "lib/policy/policy_unit_internal.h"
 
-#include <tuple>
 #include <utility>
 
 namespace ciliumcore {
-namespace {
-
-bool ComesBefore(const NetworkPolicy& a, const NetworkPolicy& b) {
-  return std::tie(a.ns, a.name) < std::tie(b.ns, b.name);
-}
-
-}  // namespace
 
 void PolicyUnits::Reset(const Universe& universe,
                         const std::vector<Namespace>& namespaces) {
   universe_ = &universe;
   matcher_ = std::make_unique<RuleMatcher>(universe, namespaces);
   units_.clear();
-  refs_.clear();
+  rules_.clear();
 }
 
-bool PolicyUnits::Update(absl::Span<const NetworkPolicy* const> policies) {
+bool PolicyUnits::Update(absl::Span<const LoweredRef> policies) {
+  absl::flat_hash_map<const LoweredPolicy*, std::unique_ptr<PolicyUnit>> old;
+  old.reserve(units_.size());
+  for (std::unique_ptr<PolicyUnit>& unit : units_) {
+    const LoweredPolicy* policy = unit->policy.get();
+    old.emplace(policy, std::move(unit));
+  }
+  units_.clear();
   bool changed = false;
-  std::vector<std::unique_ptr<PolicyUnit>> old = std::exchange(units_, {});
-  units_.reserve(policies.size());
-  auto at = old.begin();
-  const auto drop = [&] {
-    Drop(**at++);
-    changed = true;
-  };
-  for (const NetworkPolicy* policy : policies) {
-    while (at != old.end() && ComesBefore((*at)->policy, *policy)) drop();
-    if (at != old.end() && (*at)->policy == *policy) {
-      units_.push_back(std::move(*at++));
+  for (const LoweredRef& policy : policies) {
+    const auto known = old.find(policy.get());
+    if (known == old.end()) {
+      units_.push_back(Make(policy));
+      changed = true;
       continue;
     }
-    units_.push_back(Make(*policy));
-    changed = true;
+    units_.push_back(std::move(known->second));
+    old.erase(known);
   }
-  while (at != old.end()) drop();
-  return changed;
+  for (const auto& [policy, unit] : old) {
+    for (const PolicyUnit::Section& section : unit->sections) {
+      for (const PolicyUnit::Rule& rule : section.rules) {
+        rules_.erase(rule.number);
+      }
+    }
+  }
+  return changed || !old.empty();
 }
 
-std::unique_ptr<PolicyUnit> PolicyUnits::Make(const NetworkPolicy& policy) {
+std::unique_ptr<PolicyUnit> PolicyUnits::Make(const LoweredRef& policy) {
   auto unit = std::make_unique<PolicyUnit>();
   unit->id = next_unit_++;
   unit->policy = policy;
-  unit->ref = {"NetworkPolicy", policy.ns, policy.name};
   for (Direction direction : kDirections) {
-    MakeSection(policy, direction, *unit);
+    MakeSection(*policy, direction,
+                unit->sections[static_cast<int>(direction)]);
   }
-  unit->groups = universe_->groups.Find(policy.pod_selector, {policy.ns});
+  unit->groups = matcher_->GroupsOf(policy->subject);
   return unit;
 }
 
-void PolicyUnits::MakeSection(const NetworkPolicy& policy, Direction direction,
-                              PolicyUnit& unit) {
-  const bool ingress = direction == Direction::kIngress;
-  PolicyUnit::Section& section = unit.sections[static_cast<int>(direction)];
-  section.isolates = ingress ? policy.isolates_ingress : policy.isolates_egress;
-  if (!section.isolates) return;
-  const auto& rules = ingress ? policy.ingress : policy.egress;
-  section.rules.reserve(rules.size());
-  for (uint32_t i = 0; i < rules.size(); ++i) {
-    PolicyUnit::Rule& rule = section.rules.emplace_back();
-    rule.number = next_rule_++;
-    rule.matched = matcher_->Match(rules[i], policy.ns, direction);
-    rule.ref = {unit.ref.kind, policy.ns, policy.name, direction, i};
-    section.names.insert(rule.matched.names.begin(), rule.matched.names.end());
-    refs_.emplace(rule.number, &rule.ref);
-  }
-}
-
-void PolicyUnits::Drop(const PolicyUnit& unit) {
-  for (const PolicyUnit::Section& section : unit.sections) {
-    for (const PolicyUnit::Rule& rule : section.rules) refs_.erase(rule.number);
+void PolicyUnits::MakeSection(const LoweredPolicy& policy, Direction direction,
+                              PolicyUnit::Section& section) {
+  const LoweredSection& from = policy.section(direction);
+  section.isolates = from.isolates;
+  section.rules.reserve(from.rules.size());
+  for (const LoweredRule& rule : from.rules) {
+    PolicyUnit::Rule& out = section.rules.emplace_back();
+    out.number = next_rule_++;
+    out.matched = matcher_->Match(rule, direction);
+    out.rule = &rule;
+    out.policy = &policy;
+    section.names.insert(rule.names.begin(), rule.names.end());
+    rules_.emplace(out.number, &out);
   }
 }
 

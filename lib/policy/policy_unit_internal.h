@@ -13,8 +13,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/types/span.h"
-#include "ciliumcore/policy/network_policy.h"
-#include "ciliumcore/policy/rule_set.h"
+#include "lib/policy/lowered_policy_internal.h"
 #include "lib/policy/rule_matcher_internal.h"
 #include "lib/policy/universe_internal.h"
 
@@ -24,13 +23,14 @@ struct PolicyUnit {
   struct Rule {
     uint32_t number = 0;  // for the RuleTrie; ascending in a section
     MatchedRule matched;
-    RuleRef ref;
+    const LoweredRule* rule = nullptr;  // in the unit's policy
+    const LoweredPolicy* policy = nullptr;
   };
 
   struct Section {
     bool isolates = false;
-    std::vector<Rule> rules;  // none unless it isolates
-    PortNames names;          // that the rules use
+    std::vector<Rule> rules;
+    PortNames names;  // that the rules use
   };
 
   const Section& section(Direction direction) const {
@@ -38,8 +38,7 @@ struct PolicyUnit {
   }
 
   uint32_t id = 0;  // no two units of one PolicyUnits have the same
-  NetworkPolicy policy;
-  PolicyRef ref;
+  LoweredRef policy;
   Section sections[2];
   std::vector<uint32_t> groups;  // that it selects, ascending
 };
@@ -52,26 +51,26 @@ class PolicyUnits {
   void Reset(const Universe& universe,
              const std::vector<Namespace>& namespaces);
 
-  // The units of `policies`, which are in the order of their names, in that
-  // order; those that no policy has any more are forgotten. True if any unit
-  // came or went.
-  bool Update(absl::Span<const NetworkPolicy* const> policies);
+  // Units for `policies`, in that order; those that are there already are kept,
+  // and the others forgotten. True if any unit came or went.
+  bool Update(absl::Span<const LoweredRef> policies);
 
   absl::Span<const std::unique_ptr<PolicyUnit>> all() const { return units_; }
 
   // The rule of that number; it is one of `all`.
-  const RuleRef& RefOf(uint32_t number) const { return *refs_.at(number); }
+  const PolicyUnit::Rule& RuleOf(uint32_t number) const {
+    return *rules_.at(number);
+  }
 
  private:
-  std::unique_ptr<PolicyUnit> Make(const NetworkPolicy& policy);
-  void MakeSection(const NetworkPolicy& policy, Direction direction,
-                   PolicyUnit& unit);
-  void Drop(const PolicyUnit& unit);
+  std::unique_ptr<PolicyUnit> Make(const LoweredRef& policy);
+  void MakeSection(const LoweredPolicy& policy, Direction direction,
+                   PolicyUnit::Section& section);
 
   const Universe* universe_ = nullptr;
   std::unique_ptr<RuleMatcher> matcher_;
   std::vector<std::unique_ptr<PolicyUnit>> units_;
-  absl::flat_hash_map<uint32_t, const RuleRef*> refs_;  // by rule number
+  absl::flat_hash_map<uint32_t, const PolicyUnit::Rule*> rules_;  // by number
   uint32_t next_unit_ = 0;
   uint32_t next_rule_ = 0;
 };

@@ -8,51 +8,57 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "lib/policy/rule_matcher_internal.h"
 
 namespace ciliumcore {
 namespace {
 
-constexpr absl::string_view kNamespaceName = "kubernetes.io/metadata.name";
-
-PortKeyRange PortRange(Protocol protocol, uint16_t first, uint16_t last) {
-  return {PortKey(protocol, first), PortKey(protocol, last)};
-}
-
-// Sorted, and joined where they meet.
-void Normalize(std::vector<PortKeyRange>& ranges) {
-  std::sort(ranges.begin(), ranges.end());
-  size_t kept = 0;
-  for (const PortKeyRange& range : ranges) {
-    if (kept != 0 && range.first <= ranges[kept - 1].last + 1) {
-      ranges[kept - 1].last = std::max(ranges[kept - 1].last, range.last);
-    } else {
-      ranges[kept++] = range;
-    }
-  }
-  ranges.resize(kept);
-}
-
-// Sets what a rule's ports are: all of them, some by number, some by name.
-void SetPorts(const std::vector<PortRule>& ports, MatchedRule& rule) {
-  if (ports.empty()) rule.ranges.push_back({0, kMaxPortKey});
-  for (const PortRule& port : ports) {
-    if (!port.name.empty()) {
-      rule.names.insert({port.name, port.protocol});
-    } else if (!port.port.has_value()) {
-      rule.ranges.push_back(PortRange(port.protocol, 0, 0xffff));
-    } else {
-      const uint16_t last = port.end_port.value_or(*port.port);
-      if (last < *port.port) continue;
-      rule.ranges.push_back(PortRange(port.protocol, *port.port, last));
-    }
-  }
-  Normalize(rule.ranges);
-}
-
 void SortUnique(std::vector<uint32_t>& values) {
   std::sort(values.begin(), values.end());
   values.erase(std::unique(values.begin(), values.end()), values.end());
+}
+
+// No pod, no node. An API server's address is one that has a name.
+bool IsOutside(Identity identity) {
+  return identity == Identity::kWorld || identity == Identity::kKubeApiserver;
+}
+
+// Of an API server outside the cluster: it is of the world.
+Labels LabelsOfReserved(Identity identity) {
+  if (identity != Identity::kKubeApiserver) return ReservedLabels(identity);
+  Labels labels = ReservedLabels(Identity::kWorld);
+  labels.Set({std::string(kSourceReserved), IdentityName(identity), ""});
+  return labels;
+}
+
+// Text of which no two terms have the same.
+std::string KeyOf(const PeerTerm& term) {
+  std::string key = absl::StrCat(static_cast<int>(term.kind), " ",
+                                 static_cast<uint32_t>(term.identity), " ");
+  switch (term.kind) {
+    case PeerTerm::Kind::kBlock:
+    case PeerTerm::Kind::kWorldIn:
+      absl::StrAppend(&key, term.cidr.ToString());
+      for (const IpPrefix& hole : term.except) {
+        absl::StrAppend(&key, " ", hole.ToString());
+      }
+      break;
+    case PeerTerm::Kind::kPods: {
+      const NamespaceTerm& namespaces = term.pods.namespaces;
+      if (namespaces.selector.has_value()) {
+        absl::StrAppend(&key, namespaces.by_identity_labels,
+                        SelectorKey(*namespaces.selector));
+      } else {
+        absl::StrAppend(&key, "in ", absl::StrJoin(namespaces.names, " "));
+      }
+      absl::StrAppend(&key, " pod ", SelectorKey(term.pods.pods));
+      break;
+    }
+    default:
+      absl::StrAppend(&key, SelectorKey(term.selector));
+  }
+  return key;
 }
 
 }  // namespace
@@ -78,16 +84,20 @@ RuleMatcher::RuleMatcher(const Universe& universe,
   for (std::string& name : universe.groups.Namespaces()) {
     if (!listed.contains(name)) namespaces_.push_back({std::move(name), {}});
   }
-  for (Namespace& ns : namespaces_) ns.labels.Set(kNamespaceName, ns.name);
+  for (Namespace& ns : namespaces_) {
+    ns.labels.Set(kNamespaceNameLabel, ns.name);
+    identity_labels_.push_back(PodIdentityLabels({}, ns));
+  }
 }
 
-MatchedRule RuleMatcher::Match(const NetworkPolicyRule& rule,
-                               const std::string& ns, Direction direction) {
+MatchedRule RuleMatcher::Match(const LoweredRule& rule, Direction direction) {
   MatchedRule matched;
-  SetPorts(rule.ports, matched);
-  matched.every_peer = rule.peers.empty();
-  for (const PeerRule& peer : rule.peers) {
-    const std::vector<uint32_t>& more = PeersOf(peer, ns);
+  matched.ranges = rule.ranges;
+  matched.names = rule.names;
+  matched.every_peer = rule.every_peer;
+  for (const PeerTerm& term : rule.peers) {
+    if (matched.every_peer) break;
+    const std::vector<uint32_t>& more = PeersOf(term);
     matched.peers.insert(matched.peers.end(), more.begin(), more.end());
   }
   SortUnique(matched.peers);
@@ -112,49 +122,87 @@ MatchedRule RuleMatcher::Match(const NetworkPolicyRule& rule,
   return matched;
 }
 
-const std::vector<uint32_t>& RuleMatcher::PeersOf(const PeerRule& peer,
-                                                  const std::string& ns) {
-  std::string key;
-  if (peer.ip_block.has_value()) {
-    key = absl::StrCat("ip ", peer.ip_block->cidr.ToString());
-    for (const IpPrefix& hole : peer.ip_block->except) {
-      absl::StrAppend(&key, " ", hole.ToString());
-    }
-  } else {
-    key = absl::StrCat(
-        peer.namespace_selector.has_value()
-            ? SelectorKey(*peer.namespace_selector)
-            : absl::StrCat("in ", ns),
-        " pod ", SelectorKey(peer.pod_selector.value_or(LabelSelector())));
-  }
-  const auto [at, inserted] = peers_of_.try_emplace(std::move(key));
-  if (!inserted) return at->second;
+const std::vector<uint32_t>& RuleMatcher::PeersOf(const PeerTerm& term) {
+  std::string key = KeyOf(term);
+  const auto known = peers_of_.find(key);
+  if (known != peers_of_.end()) return known->second;
+  return peers_of_[std::move(key)] = FindPeers(term);
+}
 
-  std::vector<uint32_t>& peers = at->second;
+std::vector<uint32_t> RuleMatcher::FindPeers(const PeerTerm& term) {
+  std::vector<uint32_t> peers;
   const auto add = [&peers](const std::vector<uint32_t>& more) {
     peers.insert(peers.end(), more.begin(), more.end());
   };
-  if (peer.ip_block.has_value()) {
-    for (uint32_t cover :
-         universe_.covers.Inside(peer.ip_block->cidr, peer.ip_block->except)) {
-      add(universe_.peers_of_cover[cover]);
+  const auto add_if = [&](auto is_meant) {
+    for (uint32_t i = 0; i < universe_.peers.size(); ++i) {
+      if (is_meant(universe_.peers[i]->variety.identity)) peers.push_back(i);
     }
-    return peers;
+  };
+  switch (term.kind) {
+    case PeerTerm::Kind::kEverybody:
+      add_if([](Identity) { return true; });
+      break;
+    case PeerTerm::Kind::kPods:
+      for (uint32_t group : GroupsOf(term.pods)) {
+        add(universe_.peers_of_group[group]);
+      }
+      break;
+    case PeerTerm::Kind::kBlock:
+    case PeerTerm::Kind::kWorldIn:
+      for (uint32_t cover : universe_.covers.Inside(term.cidr, term.except)) {
+        for (uint32_t peer : universe_.peers_of_cover[cover]) {
+          if (term.kind == PeerTerm::Kind::kBlock ||
+              IsOutside(universe_.peers[peer]->variety.identity)) {
+            peers.push_back(peer);
+          }
+        }
+      }
+      break;
+    case PeerTerm::Kind::kWorld:
+      add_if(IsOutside);
+      break;
+    case PeerTerm::Kind::kCluster:
+      add_if([](Identity identity) { return !IsOutside(identity); });
+      break;
+    case PeerTerm::Kind::kIdentity:
+      add_if([&](Identity identity) { return identity == term.identity; });
+      break;
+    case PeerTerm::Kind::kReserved:
+      for (uint32_t i = 0; i < universe_.peers.size(); ++i) {
+        if (universe_.is_pod[i]) continue;
+        const Identity identity = universe_.peers[i]->variety.identity;
+        if (term.selector.Matches(LabelsOfReserved(identity))) {
+          peers.push_back(i);
+        }
+      }
+      break;
+    case PeerTerm::Kind::kNodes:
+      for (const Universe::Node& node : universe_.nodes) {
+        if (term.selector.Matches(*node.labels)) add(node.peers);
+      }
+      break;
   }
-  const std::vector<uint32_t> groups = universe_.groups.Find(
-      peer.pod_selector.value_or(LabelSelector()),
-      peer.namespace_selector.has_value() ? Namespaces(*peer.namespace_selector)
-                                          : std::vector<std::string>{ns});
-  for (uint32_t group : groups) add(universe_.peers_of_group[group]);
   return peers;
 }
 
+std::vector<uint32_t> RuleMatcher::GroupsOf(const PodTerm& pods) {
+  return universe_.groups.Find(pods.pods, pods.namespaces.selector.has_value()
+                                              ? Namespaces(pods.namespaces)
+                                              : pods.namespaces.names);
+}
+
 const std::vector<std::string>& RuleMatcher::Namespaces(
-    const LabelSelector& selector) {
-  const auto [at, inserted] = matched_.try_emplace(SelectorKey(selector));
+    const NamespaceTerm& term) {
+  const auto [at, inserted] = matched_.try_emplace(
+      absl::StrCat(term.by_identity_labels, SelectorKey(*term.selector)));
   if (!inserted) return at->second;
-  for (const Namespace& ns : namespaces_) {
-    if (selector.Matches(ns.labels)) at->second.push_back(ns.name);
+  for (size_t i = 0; i < namespaces_.size(); ++i) {
+    if (term.selector->Matches(term.by_identity_labels
+                                   ? identity_labels_[i]
+                                   : namespaces_[i].labels)) {
+      at->second.push_back(namespaces_[i].name);
+    }
   }
   return at->second;
 }

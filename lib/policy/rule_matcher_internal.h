@@ -43,19 +43,22 @@ class RuleMatcher {
   RuleMatcher(const Universe& universe,
               const std::vector<Namespace>& namespaces);
 
-  MatchedRule Match(const NetworkPolicyRule& rule, const std::string& ns,
-                    Direction direction);
+  MatchedRule Match(const LoweredRule& rule, Direction direction);
+
+  // The groups of the pods, ascending.
+  std::vector<uint32_t> GroupsOf(const PodTerm& pods);
 
  private:
-  // Peers that one item of `from` or `to` matches; cached until the next call.
-  const std::vector<uint32_t>& PeersOf(const PeerRule& peer,
-                                       const std::string& ns);
-
-  // The namespaces that a selector matches; cached.
-  const std::vector<std::string>& Namespaces(const LabelSelector& selector);
+  // Cached; valid until the next call.
+  const std::vector<uint32_t>& PeersOf(const PeerTerm& term);
+  std::vector<uint32_t> FindPeers(const PeerTerm& term);
+  const std::vector<std::string>& Namespaces(const NamespaceTerm& term);
 
   const Universe& universe_;
-  std::vector<Namespace> namespaces_;  // those given and those of endpoints
+  // Those given and those of endpoints; their labels as Kubernetes has them,
+  // and as identities have them.
+  std::vector<Namespace> namespaces_;
+  std::vector<Labels> identity_labels_;
   absl::flat_hash_map<std::string, std::vector<std::string>> matched_;
   absl::flat_hash_map<std::string, std::vector<uint32_t>> peers_of_;
 };

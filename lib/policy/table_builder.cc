@@ -34,6 +34,31 @@ size_t IntervalOf(const std::vector<uint32_t>& bounds, uint32_t key) {
 
 using Row = std::vector<uint32_t>;  // of a class: a set or a cell per interval
 
+// Numbers cells as they come: different sets may have one.
+class CellNumbers {
+ public:
+  explicit CellNumbers(absl::FunctionRef<Cell(uint32_t)> cell_of)
+      : cell_of_(cell_of) {}
+
+  uint32_t Of(uint32_t set) {
+    const auto [at, inserted] = of_set_.try_emplace(set);
+    if (!inserted) return at->second;
+    const Cell cell = cell_of_(set);
+    const auto [number, is_new] =
+        numbers_.try_emplace(cell, static_cast<uint32_t>(cells_.size()));
+    if (is_new) cells_.push_back(cell);
+    return at->second = number->second;
+  }
+
+  const Cell& cell(uint32_t number) const { return cells_[number]; }
+
+ private:
+  const absl::FunctionRef<Cell(uint32_t)> cell_of_;
+  absl::flat_hash_map<uint32_t, uint32_t> of_set_;
+  absl::flat_hash_map<Cell, uint32_t> numbers_;
+  std::vector<Cell> cells_;
+};
+
 // The intervals in which some row differs from the interval before.
 std::vector<size_t> DistinctColumns(const std::vector<Row>& rows) {
   std::vector<size_t> kept = {0};
@@ -121,7 +146,8 @@ CompiledTable TableBuilder::Build(const std::vector<AppliedRule>& rules,
   const std::vector<std::vector<uint32_t>> matched = Classify(rules);
   const std::vector<uint32_t> bounds = BoundsOf(rules);
 
-  // A row of sets for each class; equal rows are one class.
+  // A row of cells for each class; equal rows are one class.
+  CellNumbers numbers(cell_of);
   std::vector<Row> rows;
   std::vector<uint32_t> row_of;
   absl::flat_hash_map<Row, uint32_t> known;
@@ -136,6 +162,7 @@ CompiledTable TableBuilder::Build(const std::vector<AppliedRule>& rules,
         }
       }
     }
+    for (uint32_t& set : row) set = numbers.Of(set);
     const auto [at, inserted] =
         known.try_emplace(row, static_cast<uint32_t>(rows.size()));
     if (inserted) rows.push_back(std::move(row));
@@ -172,7 +199,7 @@ CompiledTable TableBuilder::Build(const std::vector<AppliedRule>& rules,
   for (uint32_t row : order) {
     for (size_t column : columns) {
       table.cells.push_back(row == host_row ? own_node
-                                            : cell_of(rows[row][column]));
+                                            : numbers.cell(rows[row][column]));
     }
   }
   return table;

@@ -14,16 +14,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "ciliumcore/policy/verdict_table.h"
+#include "lib/policy/port_ranges_internal.h"
 
 namespace ciliumcore {
-
-// Port keys from `first` to `last`, both included.
-struct PortKeyRange {
-  uint32_t first = 0;
-  uint32_t last = kMaxPortKey;
-
-  friend auto operator<=>(const PortKeyRange&, const PortKeyRange&) = default;
-};
 
 // Interns sets of rule numbers. A set is a node; 0 is the empty one. Rules are
 // added in ascending order, so that a set has one node whatever it came from.
@@ -49,7 +42,7 @@ class RuleTrie {
   absl::flat_hash_map<uint64_t, uint32_t> next_;
 };
 
-// A rule as one subject meets it: what it allows, and to which peers.
+// A rule as one subject meets it: on which ports it speaks of which peers.
 struct AppliedRule {
   uint32_t rule = 0;  // number for the RuleTrie
   const std::vector<PortKeyRange>* ranges = nullptr;
@@ -64,8 +57,8 @@ class TableBuilder {
   TableBuilder(std::vector<uint32_t> numbers, RuleTrie& trie);
 
   // The table of `rules`, ascending by rule; one rule may come several times.
-  // `cell_of` gives the cell of a set in the trie. `own_node` is the cell of
-  // the host, whatever the rules say.
+  // `cell_of` gives the cell of a set in the trie, the same for the same set.
+  // `own_node` is the cell of the host, whatever the rules say.
   CompiledTable Build(const std::vector<AppliedRule>& rules,
                       absl::FunctionRef<Cell(uint32_t)> cell_of,
                       const Cell& own_node);

@@ -28,69 +28,10 @@ size_t TableCache::ContentHash::operator()(const TableRef& table) const {
   return absl::Hash<CompiledTable>()(*table);
 }
 
-class TableCache::Cells {
- public:
-  Cells(TableCache& cache, Direction direction, const SubjectUnits& units)
-      : cache_(cache), direction_(direction), units_(units) {}
-
-  Cell NotIsolated() { return Allow(RuleSet::Kind::kNotIsolated); }
-  Cell OwnNode() { return Allow(RuleSet::Kind::kOwnNode); }
-
-  // Of the set of that number in the trie.
-  Cell Of(uint32_t set) {
-    const auto [at, inserted] = known_.try_emplace(set);
-    if (inserted) at->second = set == 0 ? DefaultDeny() : AllowedBy(set);
-    return at->second;
-  }
-
-  // The references; an error if some cell has none.
-  absl::StatusOr<std::vector<RuleSetRef>> TakeRefs() && {
-    if (!status_.ok()) return status_;
-    return std::move(refs_);
-  }
-
- private:
-  Cell Allow(RuleSet::Kind kind) {
-    return Explained(Verdict::kAllow, {kind, direction_, {}, {}});
-  }
-
-  Cell AllowedBy(uint32_t set) {
-    RuleSet allowed = {RuleSet::Kind::kRules, direction_, {}, {}};
-    for (uint32_t rule : cache_.trie_.Rules(set)) {
-      allowed.rules.push_back(cache_.units_->RefOf(rule));
-    }
-    std::sort(allowed.rules.begin(), allowed.rules.end());
-    return Explained(Verdict::kAllow, std::move(allowed));
-  }
-
-  Cell DefaultDeny() {
-    RuleSet denied = {RuleSet::Kind::kDefaultDeny, direction_, {}, {}};
-    for (const PolicyUnit* unit : units_) denied.policies.push_back(unit->ref);
-    std::sort(denied.policies.begin(), denied.policies.end());
-    return Explained(Verdict::kDeny, std::move(denied));
-  }
-
-  Cell Explained(Verdict verdict, RuleSet set) {
-    absl::StatusOr<RuleSetRef> ref = cache_.rule_sets_.Intern(std::move(set));
-    if (!ref.ok()) {
-      status_.Update(ref.status());
-      return {};
-    }
-    const uint32_t id = (*ref)->id;
-    refs_.push_back(*std::move(ref));
-    return {verdict, 0, id};
-  }
-
-  TableCache& cache_;
-  const Direction direction_;
-  const SubjectUnits& units_;
-  absl::flat_hash_map<uint32_t, Cell> known_;
-  std::vector<RuleSetRef> refs_;
-  absl::Status status_;
-};
-
-void TableCache::Reset(const Universe& universe, const PolicyUnits& units) {
+void TableCache::Reset(const Universe& universe, const PolicyUnits& units,
+                       const ProxyPorts& proxies) {
   units_ = &units;
+  proxies_ = &proxies;
   entries_.clear();
   contents_.clear();
   trie_ = RuleTrie();
@@ -129,10 +70,10 @@ absl::StatusOr<const BuiltTable*> TableCache::Get(
 absl::StatusOr<BuiltTable> TableCache::Build(
     Direction direction, const SubjectUnits& units,
     const std::vector<NamedPort>& ports) {
-  Cells cells(*this, direction, units);
+  CellDecision cells(rule_sets_, *proxies_, direction, units);
   CompiledTable table;
   if (units.empty()) {
-    table.cells = {cells.NotIsolated()};
+    table.cells = {cells.Of({})};
   } else {
     std::deque<std::vector<PortKeyRange>> resolved;
     std::vector<AppliedRule> applied;
@@ -154,7 +95,15 @@ absl::StatusOr<BuiltTable> TableCache::Build(
       }
     }
     table = builder_->Build(
-        applied, [&](uint32_t set) { return cells.Of(set); }, cells.OwnNode());
+        applied,
+        [&](uint32_t set) {
+          std::vector<const PolicyUnit::Rule*> rules;
+          for (uint32_t rule : trie_.Rules(set)) {
+            rules.push_back(&units_->RuleOf(rule));
+          }
+          return cells.Of(rules);
+        },
+        cells.OwnNode());
   }
   BuiltTable built;
   CC_ASSIGN_OR_RETURN(built.rule_sets, std::move(cells).TakeRefs());

@@ -20,13 +20,11 @@
 #include "absl/status/statusor.h"
 #include "ciliumcore/policy/rule_set.h"
 #include "ciliumcore/policy/verdict_table.h"
+#include "lib/policy/cell_decision_internal.h"
 #include "lib/policy/policy_unit_internal.h"
 #include "lib/policy/table_builder_internal.h"
 
 namespace ciliumcore {
-
-// The units that select a subject, ascending by id.
-using SubjectUnits = absl::InlinedVector<const PolicyUnit*, 4>;
 
 // A table and what explains its cells.
 struct BuiltTable {
@@ -41,8 +39,9 @@ class TableCache {
   explicit TableCache(RuleSetTable* rule_sets) : rule_sets_(*rule_sets) {}
 
   // Forgets all tables: who there is has changed. `units` must outlive the
-  // cache's use.
-  void Reset(const Universe& universe, const PolicyUnits& units);
+  // cache's use, and `proxies` live until the next Reset.
+  void Reset(const Universe& universe, const PolicyUnits& units,
+             const ProxyPorts& proxies);
 
   // Tables that are not asked for between this and Sweep are forgotten then.
   void Begin() { ++round_; }
@@ -50,7 +49,8 @@ class TableCache {
 
   // The table of subjects that `units` select for `direction`, with `ports` of
   // those that the units name (of ingress). Equal tables are one object. The
-  // result is valid until Sweep. ResourceExhausted if numbers run out.
+  // result is valid until Sweep. ResourceExhausted if numbers run out;
+  // InvalidArgument if rules want different proxies for one flow.
   absl::StatusOr<const BuiltTable*> Get(Direction direction,
                                         const SubjectUnits& units,
                                         std::vector<NamedPort> ports);
@@ -73,15 +73,13 @@ class TableCache {
     }
   };
 
-  // Cells of one table, and the references that keep their numbers.
-  class Cells;
-
   absl::StatusOr<BuiltTable> Build(Direction direction,
                                    const SubjectUnits& units,
                                    const std::vector<NamedPort>& ports);
 
   RuleSetTable& rule_sets_;
   const PolicyUnits* units_ = nullptr;
+  const ProxyPorts* proxies_ = nullptr;
   RuleTrie trie_;
   std::optional<TableBuilder> builder_;
   absl::flat_hash_map<Key, std::unique_ptr<Entry>> entries_;

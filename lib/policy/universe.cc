@@ -16,45 +16,19 @@
 namespace ciliumcore {
 namespace {
 
-void AppendPrefixes(const std::vector<NetworkPolicyRule>& rules,
-                    std::vector<IpPrefix>& prefixes) {
-  for (const NetworkPolicyRule& rule : rules) {
-    for (const PeerRule& peer : rule.peers) {
-      if (!peer.ip_block.has_value()) continue;
-      prefixes.push_back(peer.ip_block->cidr);
-      prefixes.insert(prefixes.end(), peer.ip_block->except.begin(),
-                      peer.ip_block->except.end());
-    }
-  }
-}
-
-// The port names for which `rules` ask a peer.
-void AppendNames(const std::vector<NetworkPolicyRule>& rules,
-                 PortNames& names) {
-  for (const NetworkPolicyRule& rule : rules) {
-    for (const PortRule& port : rule.ports) {
-      if (!port.name.empty()) names.insert({port.name, port.protocol});
-    }
-  }
-}
-
-void SortUnique(std::vector<IpPrefix>& prefixes) {
-  std::sort(prefixes.begin(), prefixes.end());
-  prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
-}
-
 class Builder {
  public:
   Builder(const PolicyInput& input, const UniverseNeeds& needs,
           PeerRegistry& registry)
       : input_(input),
         registry_(registry),
-        names_(needs.names),
+        needs_(needs),
         universe_(needs.prefixes) {}
 
   absl::StatusOr<Universe> Build() && {
     universe_.peers_of_cover.resize(universe_.covers.size());
     CC_RETURN_IF_ERROR(AddReserved());
+    CC_RETURN_IF_ERROR(AddNodes());
     for (uint32_t i = 0; i < input_.endpoints.size(); ++i) {
       CC_RETURN_IF_ERROR(AddEndpoint(i));
     }
@@ -65,15 +39,17 @@ class Builder {
   }
 
  private:
-  using VarietyKey = std::tuple<Identity, std::vector<NamedPort>, uint32_t>;
+  using VarietyKey =
+      std::tuple<Identity, std::vector<NamedPort>, uint32_t, Labels>;
 
   // The peer of a variety; a new one joins its cover and its group.
   absl::StatusOr<uint32_t> PeerOf(Identity identity, uint32_t cover,
                                   std::vector<NamedPort> ports = {},
-                                  uint32_t group = kNoGroup) {
+                                  uint32_t group = kNoGroup,
+                                  Labels labels = {}) {
     const uint32_t fresh = static_cast<uint32_t>(universe_.peers.size());
     const auto [at, inserted] =
-        known_.try_emplace(VarietyKey(identity, ports, cover), fresh);
+        known_.try_emplace(VarietyKey(identity, ports, cover, labels), fresh);
     if (!inserted) return at->second;
     std::optional<IpPrefix> prefix;
     if (cover != kNoCover) {
@@ -84,17 +60,20 @@ class Builder {
     CC_ASSIGN_OR_RETURN(PeerRef peer,
                         registry_.Intern({.identity = identity,
                                           .ports = std::move(ports),
-                                          .cover = prefix}));
+                                          .cover = prefix,
+                                          .labels = std::move(labels)}));
     universe_.peers.push_back(std::move(peer));
+    universe_.is_pod.push_back(group != kNoGroup);
     return fresh;
   }
 
   // A node's address: the host is above every rule, so no cover matters to it.
-  absl::StatusOr<uint32_t> NodePeer(Identity identity,
-                                    const IpAddress& address) {
-    return PeerOf(identity, identity == Identity::kHost
-                                ? kNoCover
-                                : universe_.covers.Of(address));
+  absl::StatusOr<uint32_t> NodePeer(Identity identity, const IpAddress& address,
+                                    Labels labels = {}) {
+    return PeerOf(
+        identity,
+        identity == Identity::kHost ? kNoCover : universe_.covers.Of(address),
+        {}, kNoGroup, std::move(labels));
   }
 
   absl::Status AddReserved() {
@@ -106,9 +85,27 @@ class Builder {
     }
     for (const auto& [addresses, identity] :
          {std::pair(&input_.host_addresses, Identity::kHost),
-          std::pair(&input_.remote_node_addresses, Identity::kRemoteNode)}) {
+          std::pair(&input_.remote_node_addresses, Identity::kRemoteNode),
+          std::pair(&input_.api_server_addresses, Identity::kKubeApiserver)}) {
       for (const IpAddress& address : *addresses) {
         CC_ASSIGN_OR_RETURN(const uint32_t peer, NodePeer(identity, address));
+        AddAddress(address, peer, kNoEndpoint);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // Nodes are told apart only where policies do.
+  absl::Status AddNodes() {
+    for (const PolicyNode& node : input_.remote_nodes) {
+      Universe::Node& out = universe_.nodes.emplace_back();
+      out.labels = &node.labels;
+      for (const IpAddress& address : node.addresses) {
+        CC_ASSIGN_OR_RETURN(
+            const uint32_t peer,
+            NodePeer(Identity::kRemoteNode, address,
+                     needs_.node_labels ? node.labels : Labels()));
+        if (needs_.node_labels) out.peers.push_back(peer);
         AddAddress(address, peer, kNoEndpoint);
       }
     }
@@ -139,7 +136,8 @@ class Builder {
 
     CC_ASSIGN_OR_RETURN(const uint32_t group, GroupOf(endpoint));
     universe_.group_of_endpoint.push_back(group);
-    const std::vector<NamedPort> ports = PortsNamed(endpoint.ports, names_);
+    const std::vector<NamedPort> ports =
+        PortsNamed(endpoint.ports, needs_.names);
     for (const IpAddress& address : endpoint.addresses) {
       CC_ASSIGN_OR_RETURN(const uint32_t peer,
                           PeerOf(endpoint.identity,
@@ -171,7 +169,7 @@ class Builder {
         group_of_identity_.try_emplace(endpoint.identity, fresh);
     if (inserted) {
       first_of_group_.push_back(&endpoint);
-      universe_.groups.Add(endpoint.ns, endpoint.labels);
+      universe_.groups.Add(endpoint.ns, LabelsOf(endpoint));
       universe_.peers_of_group.emplace_back();
       return fresh;
     }
@@ -183,6 +181,15 @@ class Builder {
                        endpoint.labels.CanonicalKey(), "}"));
     }
     return at->second;
+  }
+
+  // With those that a reserved identity has.
+  const Labels& LabelsOf(const PolicyEndpoint& endpoint) {
+    const Labels reserved = ReservedLabels(endpoint.identity);
+    if (reserved.empty()) return endpoint.labels;
+    Labels& labels = universe_.made_up.emplace_back(endpoint.labels);
+    for (const Label& label : reserved) labels.Set(label);
+    return labels;
   }
 
   void AddAddress(const IpAddress& address, uint32_t peer, uint32_t endpoint) {
@@ -227,7 +234,7 @@ class Builder {
 
   const PolicyInput& input_;
   PeerRegistry& registry_;
-  const PortNames& names_;
+  const UniverseNeeds& needs_;
   Universe universe_;
   PeerMap map_;
   std::vector<uint32_t> world_of_cover_;
@@ -237,34 +244,6 @@ class Builder {
 };
 
 }  // namespace
-
-std::vector<NamedPort> PortsNamed(const std::vector<NamedPort>& ports,
-                                  const PortNames& names) {
-  std::vector<NamedPort> named;
-  if (names.empty()) return named;
-  for (const NamedPort& port : ports) {
-    if (names.contains({port.name, port.port.protocol})) named.push_back(port);
-  }
-  std::sort(named.begin(), named.end());
-  named.erase(std::unique(named.begin(), named.end()), named.end());
-  return named;
-}
-
-void UniverseNeeds::Add(const NetworkPolicy& policy) {
-  if (policy.isolates_ingress) AppendPrefixes(policy.ingress, prefixes);
-  if (policy.isolates_egress) {
-    AppendPrefixes(policy.egress, prefixes);
-    AppendNames(policy.egress, names);
-  }
-  SortUnique(prefixes);
-}
-
-void UniverseNeeds::Add(const UniverseNeeds& other) {
-  names.insert(other.names.begin(), other.names.end());
-  if (other.prefixes.empty()) return;
-  prefixes.insert(prefixes.end(), other.prefixes.begin(), other.prefixes.end());
-  SortUnique(prefixes);
-}
 
 absl::StatusOr<Universe> MakeUniverse(const PolicyInput& input,
                                       const UniverseNeeds& needs,

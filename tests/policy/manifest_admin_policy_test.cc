@@ -217,7 +217,7 @@ TEST(ManifestAdminPolicyTest, IsInNoNamespace) {
                   "spec:\n" +
                   std::string(kMinimal)),
             "m.yaml:3:32: AdminNetworkPolicy shop/p: metadata.namespace: "
-            "expected no namespace around a policy of the whole cluster, found "
+            "expected no namespace around an AdminNetworkPolicy, found "
             "shop");
 }
 
@@ -257,20 +257,6 @@ TEST(ManifestAdminPolicyTest, OtherVersionsAreRefusedAndOtherGroupsNamed) {
                  "ClusterNetworkPolicy\nmetadata: {name: p}\n")
                 .ignored,
             std::vector<std::string>{"ClusterNetworkPolicy.crd.antrea.io p"});
-}
-
-// Nobody is to take them for enforced.
-TEST(ManifestAdminPolicyTest, IsNotCompiledAsIfItWereNotThere) {
-  const auto set = PolicySet::FromManifest(AdminText(kMinimal));
-  EXPECT_EQ(set.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(set.status().message(),
-            "-: AdminNetworkPolicy p: expected policies of kind NetworkPolicy "
-            "in networking.k8s.io/v1, found another kind");
-  const auto compiled = CompileCluster(Load(AdminText(kMinimal)));
-  EXPECT_EQ(compiled.status().code(), absl::StatusCode::kUnimplemented);
-  EXPECT_EQ(compiled.status().message(),
-            "AdminNetworkPolicy p: policies of the whole cluster are read, not "
-            "compiled");
 }
 
 }  // namespace

@@ -346,13 +346,19 @@ TEST(ManifestCiliumTest, RefusesCidrGroupsThatCannotBe) {
             "nothing");
 }
 
-TEST(ManifestCiliumTest, IsNotTakenForCompiled) {
-  const Cluster cluster = Load(CiliumText(RuleText("ingress", "{}")));
+// Nobody is to take it for enforced.
+TEST(ManifestCiliumTest, PoliciesOfNodesAreNotCompiled) {
+  const Cluster cluster = Load(R"(
+apiVersion: cilium.io/v2
+kind: CiliumClusterwideNetworkPolicy
+metadata: {name: p}
+spec: {nodeSelector: {}, ingress: [{}]}
+)");
   const absl::Status status = CompileCluster(cluster).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
   EXPECT_EQ(status.message(),
-            "CiliumNetworkPolicy shop/p: Cilium's policies are read, but not "
-            "compiled yet");
+            "CiliumClusterwideNetworkPolicy p: nodeSelector: policies of nodes "
+            "themselves are not enforced");
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "ciliumcore/policy/network_policy.h"
+#include "ciliumcore/policy/policy_set.h"
 
 namespace ciliumcore {
 namespace {
@@ -23,7 +23,7 @@ TEST(PolicySetTest, HoldsTheManifestsPoliciesInOrder) {
       "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {}\n");
   ASSERT_TRUE(set.ok()) << set.status();
   std::string names;
-  for (const NetworkPolicy& policy : set->policies()) {
+  for (const NetworkPolicy& policy : set->policies().policies) {
     absl::StrAppend(&names, policy.ns, "/", policy.name, " ");
   }
   EXPECT_EQ(names, "a/w a/z b/a ");
@@ -36,20 +36,45 @@ TEST(PolicySetTest, SaysWhatIsWrongWithTheManifest) {
       "nothing");
 }
 
+TEST(PolicySetTest, HoldsEveryDialect) {
+  const auto set = PolicySet::FromManifest(R"(
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: p}
+spec: {endpointSelector: {}, ingress: [{}]}
+---
+apiVersion: cilium.io/v2
+kind: CiliumCIDRGroup
+metadata: {name: office}
+spec: {externalCIDRs: [10.0.0.0/8]}
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: guard}
+spec: {tier: Admin, priority: 1, subject: {namespaces: {}}}
+)");
+  ASSERT_TRUE(set.ok()) << set.status();
+  const Policies& policies = set->policies();
+  EXPECT_EQ(policies.cilium_policies.at(0).ToString(),
+            "CiliumNetworkPolicy default/p");
+  EXPECT_EQ(policies.cidr_groups.at(0).name, "office");
+  EXPECT_EQ(policies.cluster_policies.at(0).ToString(),
+            "ClusterNetworkPolicy guard");
+  PolicySet copy = *set;
+  EXPECT_EQ(copy.Add(policies.cluster_policies[0]).message(),
+            "ClusterNetworkPolicy guard is there already");
+  EXPECT_EQ(copy.Add(policies.cidr_groups[0]).message(),
+            "CiliumCIDRGroup office is there already");
+}
+
 TEST(PolicySetTest, RefusesPoliciesThatWouldNotBeEnforced) {
   EXPECT_EQ(PolicySet::FromManifest(
-                "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n"
-                "metadata: {name: p}\n"
-                "spec: {endpointSelector: {}, ingress: [{}]}\n")
+                "apiVersion: crd.projectcalico.org/v1\n"
+                "kind: GlobalNetworkPolicy\nmetadata: {name: p}\n")
                 .status()
                 .message(),
-            "-: CiliumNetworkPolicy default/p: expected policies of kind "
-            "NetworkPolicy "
-            "in networking.k8s.io/v1, found another kind");
-  EXPECT_FALSE(PolicySet::FromManifest(
-                   "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: "
-                   "AdminNetworkPolicy\nmetadata: {name: p}\n")
-                   .ok());
+            "-: GlobalNetworkPolicy p: expected a policy of Kubernetes or of "
+            "Cilium, found another kind");
 }
 
 TEST(PolicySetTest, MergesAllOrNothing) {
@@ -57,8 +82,8 @@ TEST(PolicySetTest, MergesAllOrNothing) {
   const PolicySet other =
       *PolicySet::FromManifest(PolicyText("a", "w") + PolicyText("b", "x"));
   EXPECT_TRUE(set.Merge(other).ok());
-  EXPECT_EQ(set.policies().size(), 3u);
-  EXPECT_EQ(set.policies()[0].name, "w");
+  EXPECT_EQ(set.policies().policies.size(), 3u);
+  EXPECT_EQ(set.policies().policies[0].name, "w");
   const PolicySet before = set;
   const absl::Status twice = set.Merge(
       *PolicySet::FromManifest(PolicyText("a", "new") + PolicyText("b", "x")));
@@ -76,7 +101,7 @@ TEST(PolicySetTest, AddsEachNameOnce) {
     EXPECT_TRUE(set.Add(policy).ok());
     EXPECT_EQ(set.Add(policy).code(), absl::StatusCode::kAlreadyExists);
   }
-  EXPECT_EQ(set.policies().size(), 2u);
+  EXPECT_EQ(set.policies().policies.size(), 2u);
 }
 
 }  // namespace

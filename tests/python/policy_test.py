@@ -59,18 +59,50 @@ spec: {podSelector: {matchLabels: {app: db}}}
     assert policy.pod_selector.matches({"app": "db"})
 
 
-def test_policies_of_the_cluster_are_not_taken_for_enforced():
-    cluster = cc.Cluster.from_text("""
+EVERY_DIALECT = """
 apiVersion: policy.networking.k8s.io/v1alpha2
 kind: ClusterNetworkPolicy
 metadata: {name: guard}
-spec: {tier: Admin, priority: 1, subject: {namespaces: {}}}
-""")
-    for use in (lambda: cluster.policies, cluster.compile):
-        with pytest.raises(cc.StatusError) as error:
-            use()
-        assert error.value.code == "UNIMPLEMENTED"
-        assert "ClusterNetworkPolicy guard" in error.value.message
+spec:
+  tier: Admin
+  priority: 1
+  subject: {namespaces: {}}
+  ingress: [{action: Deny, from: [{pods: {podSelector: {matchLabels: {app: old}}}}]}]
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: db}}
+  ingress: [{fromEndpoints: [{}]}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: shop, labels: {app: db}}
+spec: {}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: old, namespace: shop, labels: {app: old}}
+spec: {}
+"""
+
+
+def test_policies_of_every_dialect_are_compiled():
+    names = ["CiliumNetworkPolicy shop/db", "ClusterNetworkPolicy guard"]
+    assert cc.load_policies(EVERY_DIALECT).names == names
+    cluster = cc.Cluster.from_text(EVERY_DIALECT)
+    assert cluster.cilium_policies + cluster.cluster_policies == names
+    compiled = cluster.compile(pod_cidrs=["10.0.0.0/24"])
+    (allowed,) = compiled.trace("shop/web", "shop/db", "80/TCP")
+    (denied,) = compiled.trace("shop/old", "shop/db", "80/TCP")
+    assert allowed.allowed and not denied.allowed
+    assert denied.ingress.why == "denied by ClusterNetworkPolicy guard ingress[0]"
 
 
 def test_labels_are_sets():

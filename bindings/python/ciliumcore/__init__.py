@@ -34,13 +34,14 @@ from ._ciliumcore import (
     Datapath, DatapathCapacity, Flow, FlowCounts, FlowEnd, FlowFilter, FlowJudgement,
     FlowReader, Identity, IdentityAllocator, Judgement, Label, Labels, Matrix, NativeDatapath,
     NetworkPolicy, PacketBuilder, PacketOutcome, PacketTrace, PlannedChange, PlannedRoom,
-    PortSpan, Selector, Service, StatusError, TraceEnd, TraceSide, TracedFlow, load_policies)
+    PolicySet, PortSpan, Selector, Service, StatusError, TraceEnd, TraceSide, TracedFlow,
+    load_policies)
 
 __all__ = [
     "Backend", "Change", "ChangePlan", "Cluster", "CompiledCluster", "ConnectionTimeouts",
     "Counter", "Datapath", "DatapathCapacity", "Flow", "FlowCounts", "FlowEnd", "FlowFilter",
     "FlowJudgement", "FlowReader", "Identity", "IdentityAllocator", "Judgement", "Label",
     "Labels", "Matrix", "NativeDatapath", "NetworkPolicy", "PacketBuilder", "PacketOutcome",
-    "PacketTrace", "PlannedChange", "PlannedRoom", "PortSpan", "Selector", "Service",
-    "StatusError", "TraceEnd", "TraceSide", "TracedFlow", "load_policies",
+    "PacketTrace", "PlannedChange", "PlannedRoom", "PolicySet", "PortSpan", "Selector",
+    "Service", "StatusError", "TraceEnd", "TraceSide", "TracedFlow", "load_policies",
 ]

@@ -231,9 +231,17 @@ void BindEdits(py::class_<Change, std::shared_ptr<Change>>& change) {
           py::arg("services"), "Replaces all services.")
       .def(
           "set_policies",
-          [](Change& change, const std::vector<NetworkPolicy>& policies) {
-            change.Add([policies](Transaction& transaction) {
-              transaction.SetPolicies(policies);
+          [](Change& change,
+             const std::variant<const PolicySet*, std::vector<NetworkPolicy>>&
+                 policies) {
+            Policies all;
+            if (const auto* set = std::get_if<const PolicySet*>(&policies)) {
+              all = (*set)->policies();
+            } else {
+              all.policies = std::get<std::vector<NetworkPolicy>>(policies);
+            }
+            change.Add([all = std::move(all)](Transaction& transaction) {
+              transaction.SetPolicies(all);
             });
           },
           py::arg("policies"), "Replaces all policies.")

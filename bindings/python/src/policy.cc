@@ -15,6 +15,12 @@
 namespace ciliumcore::python {
 namespace {
 
+template <typename Policy>
+void AddNames(const std::vector<Policy>& policies,
+              std::vector<std::string>& names) {
+  for (const Policy& policy : policies) names.push_back(policy.ToString());
+}
+
 // Why one side judges as it does.
 struct SideOfTrace {
   std::string verdict;
@@ -99,15 +105,42 @@ void BindCluster(py::module_& module) {
                             ">");
       });
 
+  py::class_<PolicySet>(
+      module, "PolicySet",
+      "Policies of every dialect. Iterates over the NetworkPolicies.")
+      .def("__len__",
+           [](const PolicySet& set) { return set.policies().policies.size(); })
+      .def(
+          "__iter__",
+          [](const PolicySet& set) {
+            const std::vector<NetworkPolicy>& all = set.policies().policies;
+            return py::make_iterator(all.begin(), all.end());
+          },
+          py::keep_alive<0, 1>())
+      .def_property_readonly(
+          "names",
+          [](const PolicySet& set) {
+            std::vector<std::string> names;
+            for (const NetworkPolicy& policy : set.policies().policies) {
+              names.push_back(
+                  absl::StrCat("NetworkPolicy ", policy.ns, "/", policy.name));
+            }
+            AddNames(set.policies().cilium_policies, names);
+            AddNames(set.policies().cluster_policies, names);
+            return names;
+          },
+          "\"kind namespace/name\" of each, of every dialect.");
+
   module.def(
       "load_policies",
       [](const std::string& text) {
         py::gil_scoped_release release;
-        return Value(PolicySet::FromManifest(text)).policies();
+        return Value(PolicySet::FromManifest(text));
       },
       py::arg("text"),
-      "The NetworkPolicies of a YAML or JSON text. INVALID_ARGUMENT lists what "
-      "is wrong.");
+      "The policies of a YAML or JSON text: of Kubernetes, of the whole "
+      "cluster "
+      "and of Cilium. INVALID_ARGUMENT lists what is wrong.");
 
   py::class_<Cluster>(module, "Cluster", "What manifests say of a cluster.")
       .def_static(
@@ -148,13 +181,18 @@ void BindCluster(py::module_& module) {
           "cilium_policies",
           [](const Cluster& cluster) {
             std::vector<std::string> names;
-            for (const CiliumPolicy& policy : cluster.cilium_policies) {
-              names.push_back(policy.ToString());
-            }
+            AddNames(cluster.cilium_policies, names);
             return names;
           },
-          "\"CiliumNetworkPolicy namespace/name\" of each. They are read, but "
-          "not compiled yet: `compile` refuses them.")
+          "\"CiliumNetworkPolicy namespace/name\" of each.")
+      .def_property_readonly(
+          "cluster_policies",
+          [](const Cluster& cluster) {
+            std::vector<std::string> names;
+            AddNames(cluster.cluster_policies, names);
+            return names;
+          },
+          "\"ClusterNetworkPolicy name\" of each.")
       .def_readonly("ignored", &Cluster::ignored,
                     "Objects of kinds without a meaning here.")
       .def(

@@ -62,7 +62,8 @@ class Transaction {
   // Replaces all services. Two of one frontend are an error of Commit.
   Transaction& SetServices(std::vector<ServiceOptions> services);
 
-  // Replaces all policies.
+  // Replaces all policies, of every dialect.
+  Transaction& SetPolicies(Policies policies);
   Transaction& SetPolicies(std::vector<NetworkPolicy> policies);
   // Replaces what is known of namespaces; others have their name as a label.
   Transaction& SetNamespaces(std::vector<Namespace> namespaces);

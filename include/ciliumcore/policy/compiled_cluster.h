@@ -46,9 +46,10 @@ struct CompileClusterOptions {
 // Pods of equal namespace and labels share an identity. Where pods run is not
 // known: every pod in the host's network is taken for the node of every other.
 //
+// Nothing is known of what names stand for: rules for domain names match nobody.
+//
 // InvalidArgument if two pods outside the host's network have one address, and
-// as Compile; ResourceExhausted if a CIDR has too few addresses; Unimplemented
-// if there are policies of the whole cluster, or of Cilium.
+// as Compile; ResourceExhausted if a CIDR has too few addresses.
 absl::StatusOr<CompiledCluster> CompileCluster(
     Cluster cluster, const CompileClusterOptions& options = {});
 

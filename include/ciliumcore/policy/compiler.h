@@ -19,7 +19,6 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "ciliumcore/base/ip.h"
 #include "ciliumcore/base/port.h"
 #include "ciliumcore/identity/label.h"
@@ -128,7 +127,9 @@ struct CompiledPolicy {
 // Compiles. Equal input and registries give equal output. The registries only
 // learn numbers, which live as long as the result.
 //
-// InvalidArgument if two policies have one name, an identity has two sets of
+// Unimplemented if a policy of Cilium selects nodes themselves (nodeSelector).
+// InvalidArgument if two policies of one kind have one name, if rules want
+// different proxies for one flow, an identity has two sets of
 // labels or namespaces, an address belongs to two endpoints, or an endpoint
 // that is not in the host's network has no identity, or one above those that
 // are identities (kFirstCidrPeer); ResourceExhausted if numbers run out.
@@ -157,8 +158,7 @@ class PolicyCompiler {
   // As Compile of the last input with other policies, whether or not it
   // compiled. FailedPrecondition if there is none. Cost: comparing the
   // policies, one step for each endpoint, and what changed.
-  absl::StatusOr<CompiledPolicy> Recompile(
-      absl::Span<const NetworkPolicy> policies);
+  absl::StatusOr<CompiledPolicy> Recompile(const Policies& policies);
 
  private:
   struct State;

@@ -11,9 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "ciliumcore/base/ip.h"
 #include "ciliumcore/base/port.h"
 #include "ciliumcore/identity/selector.h"
@@ -68,32 +65,6 @@ struct NetworkPolicy {
   std::vector<NetworkPolicyRule> egress;
 
   friend bool operator==(const NetworkPolicy&, const NetworkPolicy&) = default;
-};
-
-// Policies in the order of their namespaces and names, no two of one name. A
-// value; thread-compatible.
-class PolicySet {
- public:
-  PolicySet() = default;
-
-  // The policies of a YAML or JSON text. Its other objects are checked and left
-  // out. InvalidArgument lists what is wrong, as manifest.h says; a policy of
-  // another kind (CiliumNetworkPolicy, ClusterNetworkPolicy, ...) is wrong too,
-  // lest anybody takes it for enforced.
-  static absl::StatusOr<PolicySet> FromManifest(absl::string_view text);
-
-  // Adds a policy. AlreadyExists if there is one of its name. O(size).
-  absl::Status Add(NetworkPolicy policy);
-
-  // Adds all of `other`, or none: AlreadyExists if a name is in both.
-  absl::Status Merge(const PolicySet& other);
-
-  const std::vector<NetworkPolicy>& policies() const { return policies_; }
-
-  friend bool operator==(const PolicySet&, const PolicySet&) = default;
-
- private:
-  std::vector<NetworkPolicy> policies_;  // ascending
 };
 
 }  // namespace ciliumcore

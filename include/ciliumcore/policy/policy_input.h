@@ -6,6 +6,7 @@
 #ifndef CILIUMCORE_POLICY_POLICY_INPUT_H_
 #define CILIUMCORE_POLICY_POLICY_INPUT_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -63,6 +64,16 @@ struct ResolvedName {
   friend bool operator==(const ResolvedName&, const ResolvedName&) = default;
 };
 
+// Where the proxies listen that judge what ports do not decide: an
+// application's protocol. Numbers for cells; the datapath does not connect
+// anything to them.
+struct ProxyPorts {
+  uint16_t http = 10001;
+  uint16_t dns = 10002;
+  uint16_t tls = 10003;
+  uint16_t listener = 10004;
+};
+
 // Policies of every dialect. A value.
 struct Policies {
   std::vector<NetworkPolicy> policies = {};
@@ -85,6 +96,7 @@ struct PolicyInput : Policies {
   std::vector<ResolvedName> names = {};
   // Where the API server answers, if that is no node.
   std::vector<IpAddress> api_server_addresses = {};
+  ProxyPorts proxies = {};
 };
 
 }  // namespace ciliumcore

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "lib/policy/dns_match_internal.h"
+
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/strip.h"
+
+namespace ciliumcore {
+namespace {
+
+std::string Canonical(absl::string_view name) {
+  return absl::AsciiStrToLower(absl::StripSuffix(name, "."));
+}
+
+// Whether '*' as any number of characters but '.' makes `pattern` the whole of
+// `text`.
+bool Globs(absl::string_view pattern, absl::string_view text) {
+  size_t at = 0, read = 0;
+  size_t star = absl::string_view::npos, resume = 0;
+  while (read < text.size()) {
+    if (at < pattern.size() && pattern[at] == '*') {
+      star = at++;
+      resume = read;
+    } else if (at < pattern.size() && pattern[at] == text[read]) {
+      ++at;
+      ++read;
+    } else if (star != absl::string_view::npos && text[resume] != '.') {
+      at = star + 1;
+      read = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (at < pattern.size() && pattern[at] == '*') ++at;
+  return at == pattern.size();
+}
+
+}  // namespace
+
+bool Matches(const DnsMatch& match, absl::string_view name) {
+  const std::string text = Canonical(name);
+  if (!match.name.empty()) return Canonical(match.name) == text;
+  const std::string canonical = Canonical(match.pattern);
+  absl::string_view pattern = canonical;
+  if (pattern == "*") return true;
+  if (!absl::ConsumePrefix(&pattern, "**.")) return Globs(pattern, text);
+  // One or more whole labels go before the rest.
+  for (size_t dot = text.find('.'); dot != std::string::npos;
+       dot = text.find('.', dot + 1)) {
+    if (dot > 0 && Globs(pattern, absl::string_view(text).substr(dot + 1))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool MatchesDomain(absl::string_view pattern, absl::string_view name) {
+  const std::string text = Canonical(name);
+  const std::string wanted = Canonical(pattern);
+  if (!absl::StartsWith(wanted, "*.")) return wanted == text;
+  const absl::string_view suffix = absl::string_view(wanted).substr(1);
+  return text.size() > suffix.size() && absl::EndsWith(text, suffix);
+}
+
+}  // namespace ciliumcore

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Which names the patterns of policies mean.
+
+#ifndef CILIUMCORE_LIB_POLICY_DNS_MATCH_INTERNAL_H_
+#define CILIUMCORE_LIB_POLICY_DNS_MATCH_INTERNAL_H_
+
+#include "absl/strings/string_view.h"
+#include "ciliumcore/policy/cilium_port_rule.h"
+
+namespace ciliumcore {
+
+// Whether `match` means `name`, in either case of letters and with or without a
+// last '.'. O(size of both).
+bool Matches(const DnsMatch& match, absl::string_view name);
+
+// The same of a domain name of a ClusterPolicy: "*.x" means one label or more
+// before ".x".
+bool MatchesDomain(absl::string_view pattern, absl::string_view name);
+
+}  // namespace ciliumcore
+
+#endif  // CILIUMCORE_LIB_POLICY_DNS_MATCH_INTERNAL_H_
