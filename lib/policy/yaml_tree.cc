@@ -2,19 +2,15 @@
 
 #include "lib/policy/yaml_tree_internal.h"
 
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/exceptions.h>
-#include <yaml-cpp/parser.h>
+#include <yaml.h>
 
 #include <algorithm>
-#include <exception>
 #include <map>
 #include <optional>
-#include <sstream>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
-#include "absl/strings/match.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "lib/identity/kubernetes_name_internal.h"
@@ -24,8 +20,24 @@ namespace {
 
 using Refuse = absl::FunctionRef<void(TextPlace, absl::string_view)>;
 
-TextPlace PlaceOf(const YAML::Mark& mark) {
-  return {.line = mark.line + 1, .column = mark.column + 1};
+TextPlace PlaceOf(const yaml_mark_t& mark) {
+  return {.line = static_cast<int>(mark.line) + 1,
+          .column = static_cast<int>(mark.column) + 1};
+}
+
+TextPlace PlaceAt(absl::string_view text, size_t offset) {
+  const absl::string_view before = text.substr(0, offset);
+  // Behind the last line break; 0 if there is none.
+  const size_t start = before.rfind('\n') + 1;
+  return {
+      .line =
+          static_cast<int>(std::count(before.begin(), before.end(), '\n')) + 1,
+      .column = static_cast<int>(before.size() - start) + 1};
+}
+
+// "" where there is none.
+absl::string_view TextOf(const yaml_char_t* text) {
+  return text == nullptr ? "" : reinterpret_cast<const char*>(text);
 }
 
 struct Extent {
@@ -43,77 +55,66 @@ Extent ExtentOf(const YamlNode& node) {
   return all;
 }
 
-// Builds a document from the parser's events. The parser cannot be stopped
-// without an exception, so once the limits are passed events are ignored.
-class TreeBuilder : public YAML::EventHandler {
+bool MeansNull(absl::string_view text) {
+  return text.empty() || text == "~" || text == "null" || text == "Null" ||
+         text == "NULL";
+}
+
+// Builds a document from the parser's events.
+class TreeBuilder {
  public:
   explicit TreeBuilder(Refuse refuse) : refuse_(refuse) {}
 
   bool is_refused() const { return is_refused_; }
-  bool has_root() const { return has_root_; }
+  bool is_over() const { return is_over_; }  // beyond the limits
   const YamlNode& root() const { return root_; }
-  const YAML::Mark& start() const { return start_; }
-  const YAML::Mark& last_scalar() const { return last_scalar_; }
 
-  void OnDocumentStart(const YAML::Mark& mark) override { start_ = mark; }
-  void OnDocumentEnd() override {}
-
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    Add({.place = PlaceOf(mark)}, anchor);
-  }
-
-  void OnScalar(const YAML::Mark& mark, const std::string& tag,
-                YAML::anchor_t anchor, const std::string& value) override {
-    if (tag != "?" && tag != "!" && tag != "tag:yaml.org,2002:str") {
-      RefuseTag(mark, tag);
+  void Take(const yaml_event_t& event) {
+    const TextPlace place = PlaceOf(event.start_mark);
+    switch (event.type) {
+      case YAML_SCALAR_EVENT: {
+        const auto& scalar = event.data.scalar;
+        const absl::string_view tag = TextOf(scalar.tag);
+        CheckTag(place, tag, "str");
+        YamlNode node = {
+            .kind = YamlNode::Kind::kScalar,
+            .is_plain = scalar.style == YAML_PLAIN_SCALAR_STYLE && tag.empty(),
+            .place = place,
+            .text = std::string(TextOf(scalar.value).data(), scalar.length)};
+        if (node.is_plain && MeansNull(node.text)) node = {.place = place};
+        Add(std::move(node), TextOf(scalar.anchor));
+        break;
+      }
+      case YAML_SEQUENCE_START_EVENT: {
+        const auto& start = event.data.sequence_start;
+        CheckTag(place, TextOf(start.tag), "seq");
+        Open({.kind = YamlNode::Kind::kSequence, .place = place},
+             TextOf(start.anchor));
+        break;
+      }
+      case YAML_MAPPING_START_EVENT: {
+        const auto& start = event.data.mapping_start;
+        CheckTag(place, TextOf(start.tag), "map");
+        Open({.kind = YamlNode::Kind::kMap, .place = place},
+             TextOf(start.anchor));
+        break;
+      }
+      case YAML_SEQUENCE_END_EVENT:
+      case YAML_MAPPING_END_EVENT:
+        Close();
+        break;
+      case YAML_ALIAS_EVENT:
+        Copy(place, TextOf(event.data.alias.anchor));
+        break;
+      default:
+        break;
     }
-    last_scalar_ = mark;
-    Add({.kind = YamlNode::Kind::kScalar,
-         .is_plain = tag == "?",
-         .place = PlaceOf(mark),
-         .text = value},
-        anchor);
-  }
-
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag,
-                       YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    if (tag != "?" && tag != "!" && tag != "tag:yaml.org,2002:seq") {
-      RefuseTag(mark, tag);
-    }
-    Open({.kind = YamlNode::Kind::kSequence, .place = PlaceOf(mark)}, anchor);
-  }
-
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag,
-                  YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
-    if (tag != "?" && tag != "!" && tag != "tag:yaml.org,2002:map") {
-      RefuseTag(mark, tag);
-    }
-    Open({.kind = YamlNode::Kind::kMap, .place = PlaceOf(mark)}, anchor);
-  }
-
-  void OnSequenceEnd() override { Close(); }
-  void OnMapEnd() override { Close(); }
-
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    if (is_ignoring_) return;
-    const auto found = anchors_.find(anchor);
-    if (found == anchors_.end()) {
-      Stop(PlaceOf(mark),
-           "expected an alias of what is complete, found one inside its own "
-           "anchor");
-      return;
-    }
-    if (!MayCopy(found->second, PlaceOf(mark))) return;
-    YamlNode copy = found->second;
-    copy.place = PlaceOf(mark);
-    Attach(std::move(copy));
   }
 
  private:
   struct Frame {
     YamlNode node;
-    YAML::anchor_t anchor = YAML::NullAnchor;
+    std::string anchor = {};
     std::optional<YamlKey> key = {};  // of a map: read, but not its value
     absl::flat_hash_set<std::string> seen = {};
   };
@@ -125,13 +126,35 @@ class TreeBuilder : public YAML::EventHandler {
 
   void Stop(TextPlace place, absl::string_view message) {
     RefuseHere(place, message);
-    is_ignoring_ = true;
+    is_over_ = true;
   }
 
-  void RefuseTag(const YAML::Mark& mark, const std::string& tag) {
-    if (is_ignoring_) return;
-    RefuseHere(PlaceOf(mark),
-               absl::StrCat("expected no tag, found ", QuotedName(tag)));
+  // "!" leaves the type to the form, as no tag does.
+  void CheckTag(TextPlace place, absl::string_view tag,
+                absl::string_view allowed) {
+    if (tag.empty() || tag == "!" ||
+        tag == absl::StrCat("tag:yaml.org,2002:", allowed)) {
+      return;
+    }
+    RefuseHere(place, absl::StrCat("expected no tag, found ", QuotedName(tag)));
+  }
+
+  void Copy(TextPlace place, absl::string_view anchor) {
+    const auto found = anchors_.find(std::string(anchor));
+    if (found == anchors_.end()) {
+      Stop(place, "expected YAML, found: an alias of no anchor");
+      return;
+    }
+    if (!found->second.has_value()) {
+      Stop(place,
+           "expected an alias of what is complete, found one inside its own "
+           "anchor");
+      return;
+    }
+    if (!MayCopy(*found->second, place)) return;
+    YamlNode copy = *found->second;
+    copy.place = place;
+    Attach(std::move(copy));
   }
 
   // Whether a copy of `node` may be made, here in the tree.
@@ -155,27 +178,25 @@ class TreeBuilder : public YAML::EventHandler {
                              " levels of nesting, found more"));
   }
 
-  void Open(YamlNode node, YAML::anchor_t anchor) {
-    if (is_ignoring_) return;
+  void Open(YamlNode node, absl::string_view anchor) {
     if (stack_.size() >= kMaxYamlDepth) {
       StopForDepth(node.place);
       return;
     }
-    stack_.push_back({.node = std::move(node), .anchor = anchor});
+    if (!anchor.empty()) anchors_[std::string(anchor)] = std::nullopt;
+    stack_.push_back({.node = std::move(node), .anchor = std::string(anchor)});
   }
 
   void Close() {
-    if (is_ignoring_) return;
     Frame frame = std::move(stack_.back());
     stack_.pop_back();
     Add(std::move(frame.node), frame.anchor);
   }
 
-  void Add(YamlNode node, YAML::anchor_t anchor) {
-    if (is_ignoring_) return;
-    if (anchor != YAML::NullAnchor) {
+  void Add(YamlNode node, absl::string_view anchor) {
+    if (!anchor.empty()) {
       if (!MayCopy(node, node.place)) return;
-      anchors_.insert_or_assign(anchor, node);
+      anchors_[std::string(anchor)] = node;
     }
     Attach(std::move(node));
   }
@@ -183,7 +204,6 @@ class TreeBuilder : public YAML::EventHandler {
   void Attach(YamlNode node) {
     if (stack_.empty()) {
       root_ = std::move(node);
-      has_root_ = true;
       return;
     }
     Frame& frame = stack_.back();
@@ -211,19 +231,16 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   Refuse refuse_;
-  bool is_refused_ = false;   // something was wrong with the document
-  bool is_ignoring_ = false;  // and it goes beyond the limits
-  bool has_root_ = false;
+  bool is_refused_ = false;  // something was wrong with the document
+  bool is_over_ = false;
   YamlNode root_;
-  YAML::Mark start_ = YAML::Mark::null_mark();
-  YAML::Mark last_scalar_ = YAML::Mark::null_mark();
   std::vector<Frame> stack_;
-  std::map<YAML::anchor_t, YamlNode> anchors_;
+  // None: what has the anchor is not complete.
+  std::map<std::string, std::optional<YamlNode>> anchors_;
   size_t copied_ = 0;  // nodes, into anchors and out of them
 };
 
-// The parser takes the character 0x04 for the end of the text, and would drop
-// what follows without a word.
+// Such characters are for terminals, and messages go there.
 bool RefusesControlCharacters(absl::string_view text, Refuse refuse) {
   TextPlace place;
   for (const char c : text) {
@@ -239,22 +256,78 @@ bool RefusesControlCharacters(absl::string_view text, Refuse refuse) {
   return false;
 }
 
-// Whether the quotes that open at `at`, if there are any, do not close. To the
-// parser the end of the text closes them, and what it has swallowed is no
-// error.
-bool IsUnclosed(absl::string_view text, const YAML::Mark& at) {
-  if (at.is_null() || static_cast<size_t>(at.pos) >= text.size()) return false;
-  const char quote = text[at.pos];
-  if (quote != '"' && quote != '\'') return false;
-  for (size_t i = at.pos + 1; i < text.size(); ++i) {
-    if (quote == '"' && text[i] == '\\') {
-      ++i;
-    } else if (text[i] == quote) {
-      return false;
+// The parser compares each with all before, and no tag is of use.
+bool RefusesTagDirectives(absl::string_view text, Refuse refuse) {
+  constexpr int kMost = 100;
+  constexpr absl::string_view kDirective = "%TAG";
+  int count = 0;
+  for (size_t at = text.find(kDirective); at != absl::string_view::npos;
+       at = text.find(kDirective, at + 1)) {
+    // A line break is one of several characters, none of them printable ASCII.
+    if (at != 0 &&
+        absl::ascii_isprint(static_cast<unsigned char>(text[at - 1]))) {
+      continue;
     }
+    if (++count <= kMost) continue;
+    refuse(PlaceAt(text, at),
+           absl::StrCat("expected at most ", kMost,
+                        " lines that begin with %TAG, found more"));
+    return true;
   }
-  return true;
+  return false;
 }
+
+class Parser {
+ public:
+  explicit Parser(absl::string_view text) {
+    is_ready_ = yaml_parser_initialize(&parser_) != 0;
+    if (!is_ready_) return;
+    yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(
+        &parser_, reinterpret_cast<const unsigned char*>(text.data()),
+        text.size());
+  }
+  Parser(const Parser&) = delete;
+  Parser& operator=(const Parser&) = delete;
+  ~Parser() {
+    if (is_ready_) yaml_parser_delete(&parser_);
+  }
+
+  // False if there is none, but an error.
+  bool Next(absl::FunctionRef<void(const yaml_event_t&)> take) {
+    yaml_event_t event;
+    if (!is_ready_ || yaml_parser_parse(&parser_, &event) == 0) return false;
+    take(event);
+    yaml_event_delete(&event);
+    return true;
+  }
+
+  void RefuseError(absl::string_view text, Refuse refuse) const {
+    const absl::string_view problem =
+        parser_.problem == nullptr ? "no memory" : parser_.problem;
+    if (parser_.error == YAML_READER_ERROR) {
+      // It has no mark.
+      refuse(
+          PlaceAt(text, std::min<size_t>(parser_.problem_offset, text.size())),
+          absl::StrCat("expected YAML, found: ", problem));
+      return;
+    }
+    const absl::string_view context =
+        parser_.context == nullptr ? "" : parser_.context;
+    if (context == "while scanning a quoted scalar" &&
+        problem == "found unexpected end of stream") {
+      refuse(PlaceOf(parser_.context_mark),
+             "expected a closing quote, found the end of the text");
+      return;
+    }
+    refuse(PlaceOf(parser_.problem_mark),
+           absl::StrCat("expected YAML, found: ", problem));
+  }
+
+ private:
+  yaml_parser_t parser_;
+  bool is_ready_ = false;
+};
 
 }  // namespace
 
@@ -268,45 +341,36 @@ const YamlNode* YamlNode::Find(absl::string_view key) const {
 void ReadYaml(absl::string_view text,
               absl::FunctionRef<void(const YamlNode&)> visit, Refuse refuse) {
   absl::ConsumePrefix(&text, "\xef\xbb\xbf");  // a byte order mark
-  if (RefusesControlCharacters(text, refuse)) return;
-  bool is_refused = false;  // by the document that is being read
-  const auto refuse_once = [&](TextPlace place, absl::string_view message) {
-    if (!is_refused) refuse(place, message);
-  };
-  // The boundary: nothing that the parser throws leaves this function.
-  try {
-    std::istringstream stream{std::string(text)};
-    YAML::Parser parser(stream);
-    int last_start = -1;
-    while (parser) {
-      TreeBuilder builder(refuse);
-      is_refused = false;
-      try {
-        if (!parser.HandleNextDocument(builder)) return;
-      } catch (...) {
-        is_refused = builder.is_refused();
-        throw;
+  if (RefusesControlCharacters(text, refuse) ||
+      RefusesTagDirectives(text, refuse)) {
+    return;
+  }
+  Parser parser(text);
+  std::optional<TreeBuilder> builder;  // of the document that is being read
+  bool is_end = false;
+  while (!is_end) {
+    const bool has_event = parser.Next([&](const yaml_event_t& event) {
+      if (event.type == YAML_STREAM_END_EVENT) {
+        is_end = true;
+      } else if (event.type == YAML_DOCUMENT_START_EVENT) {
+        builder.emplace(refuse);
+      } else if (event.type == YAML_DOCUMENT_END_EVENT) {
+        if (!builder->is_refused() &&
+            builder->root().kind != YamlNode::Kind::kNull) {
+          visit(builder->root());
+        }
+        builder.reset();
+      } else if (builder.has_value()) {
+        builder->Take(event);
+        is_end = builder->is_over();
       }
-      // A token that begins no node, such as a lone ',', is a document to the
-      // parser, again and again.
-      if (builder.start().pos == last_start) {
-        refuse(PlaceOf(builder.start()), "expected YAML, found a stray token");
-        return;
-      }
-      last_start = builder.start().pos;
-      if (IsUnclosed(text, builder.last_scalar())) {
-        refuse(PlaceOf(builder.last_scalar()),
-               "expected a closing quote, found the end of the text");
-        return;
-      }
-      if (builder.is_refused() || !builder.has_root()) continue;
-      if (builder.root().kind != YamlNode::Kind::kNull) visit(builder.root());
+    });
+    if (has_event) continue;
+    // One complaint of a document is enough.
+    if (!builder.has_value() || !builder->is_refused()) {
+      parser.RefuseError(text, refuse);
     }
-  } catch (const YAML::Exception& error) {
-    refuse_once(error.mark.is_null() ? TextPlace() : PlaceOf(error.mark),
-                absl::StrCat("expected YAML, found: ", error.msg));
-  } catch (const std::exception& error) {
-    refuse_once({}, absl::StrCat("expected YAML, found: ", error.what()));
+    return;
   }
 }
 

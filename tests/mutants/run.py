@@ -61,7 +61,7 @@ def libraries():
     names = sorted(ABSL.match(name).group(1)
                    for name in os.listdir(os.path.dirname(found)) if ABSL.match(name))
     return (["-lgtest_main", "-lgtest", "-Wl,--start-group"] + [f"-l{n}" for n in names] +
-            ["-Wl,--end-group", "-lyaml-cpp", "-lbpf", "-lelf", "-lz", "-lpthread"])
+            ["-Wl,--end-group", "-lyaml", "-lbpf", "-lelf", "-lz", "-lpthread"])
 
 
 def compile_command(mutant, tree, to):

@@ -343,7 +343,7 @@ TEST(ManifestPolicyTest, RefusesPolicyTypesThatItDoesNotKnow) {
 
 TEST(ManifestPolicyTest, RefusesElementsThatAreNothing) {
   EXPECT_EQ(WrongSpec("  ingress:\n  -\n"),
-            "m.yaml:7:1: spec.ingress[0]: expected an element, found null");
+            "m.yaml:6:4: spec.ingress[0]: expected an element, found null");
   EXPECT_EQ(WrongSpec("  ingress: {}\n"),
             "m.yaml:5:12: spec.ingress: expected a list, found a mapping");
   EXPECT_EQ(WrongSpec("  ingress: [web]\n"),

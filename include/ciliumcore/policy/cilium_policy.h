@@ -28,7 +28,7 @@ enum class CiliumEntity : uint8_t {
   kWorld,  // both of the next two
   kWorldIpv4,
   kWorldIpv6,
-  kCluster,  // of this cluster: pods, nodes, and what has a reserved identity
+  kCluster,  // all of this cluster, managed or not; its API server
   kHost,     // the subject's own node
   kRemoteNode,
   kKubeApiServer,

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// A data set for comparing policy engines: identity i is labelled app=a{i%200},
+// tier=t{i%10} and uid=u{i}, in namespace ns{i%20}; rule r opens TCP port
+// 1000+r/200. *Sparse*: rule r is for app=a{r%200} of its namespace, from
+// app=a{(7r+1+r/200)%200} of that namespace. *Dense*: every rule is for tier=t0,
+// from app=a{r%200} of any namespace.
+
+#include <benchmark/benchmark.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "ciliumcore/policy/compiler.h"
+
+namespace ciliumcore {
+namespace {
+
+constexpr uint32_t kApps = 200;
+constexpr uint32_t kNamespaces = 20;
+
+std::string AppOf(uint32_t i) { return absl::StrCat("a", i % kApps); }
+std::string NamespaceOfApp(uint32_t i) {
+  return absl::StrCat("ns", i % kNamespaces);
+}
+
+PolicyEndpoint Endpoint(uint32_t i) {
+  PolicyEndpoint endpoint;
+  endpoint.identity = static_cast<Identity>(kFirstClusterIdentity + i);
+  endpoint.ns = NamespaceOfApp(i);
+  endpoint.labels = {{"app", AppOf(i)},
+                     {"tier", absl::StrCat("t", i % 10)},
+                     {"uid", absl::StrCat("u", i)}};
+  endpoint.addresses = {IpAddress::FromV4(0x0a000000 + i)};
+  return endpoint;
+}
+
+LabelSelector Select(const std::string& key, const std::string& value) {
+  return {.match_labels = {{key, value}}};
+}
+
+CiliumPolicy Rule(uint32_t r, bool is_sparse) {
+  CiliumPolicy policy;
+  policy.name = absl::StrCat("rule", r);
+  CiliumSpec& spec = policy.specs.emplace_back();
+  CiliumRule& rule = spec.ingress.emplace_back();
+  LabelSelector& from = rule.peers.emplace().endpoints.emplace_back();
+  if (is_sparse) {
+    policy.ns = NamespaceOfApp(r);
+    spec.endpoint_selector = Select("app", AppOf(r));
+    from = Select("app", AppOf(7 * r + 1 + r / kApps));
+  } else {
+    spec.endpoint_selector = Select("tier", "t0");
+    from = Select("app", AppOf(r));
+  }
+  PortRule port;
+  port.port = static_cast<uint16_t>(1000 + r / kApps);
+  rule.ports.emplace_back().ports.push_back(port);
+  return policy;
+}
+
+PolicyInput Input(uint32_t identities, uint32_t rules, bool is_sparse) {
+  PolicyInput input;
+  for (uint32_t i = 0; i < identities; ++i) {
+    input.endpoints.push_back(Endpoint(i));
+  }
+  for (uint32_t r = 0; r < rules; ++r) {
+    input.cilium_policies.push_back(Rule(r, is_sparse));
+  }
+  return input;
+}
+
+// What the maps would hold, and what peers x ports entries would.
+void Count(const CompiledPolicy& compiled, benchmark::State& state) {
+  size_t entries = 0, cells = 0;
+  for (const TableRef& table : compiled.tables) {
+    cells += table->cells.size();
+    entries += table->classes.size();
+  }
+  state.counters["tables"] = static_cast<double>(compiled.tables.size());
+  state.counters["cells"] = static_cast<double>(cells);
+  state.counters["class_entries"] = static_cast<double>(entries);
+}
+
+// Everything from nothing; every identity is a subject.
+void BM_FullCompile(benchmark::State& state, bool is_sparse) {
+  const PolicyInput input = Input(static_cast<uint32_t>(state.range(0)),
+                                  static_cast<uint32_t>(state.range(1)),
+                                  is_sparse);
+  for (auto _ : state) {
+    PeerRegistry peers;
+    RuleSetTable rule_sets;
+    absl::StatusOr<CompiledPolicy> compiled = Compile(input, peers, rule_sets);
+    if (!compiled.ok()) {
+      state.SkipWithError(std::string(compiled.status().message()).c_str());
+      break;
+    }
+    Count(*compiled, state);
+  }
+}
+BENCHMARK_CAPTURE(BM_FullCompile, sparse, true)
+    ->ArgNames({"identities", "rules"})
+    ->Args({1000, 1000})
+    ->Args({10000, 1000})
+    ->Args({50000, 10000})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_FullCompile, dense, false)
+    ->ArgNames({"identities", "rules"})
+    ->Args({1000, 1000})
+    ->Args({10000, 1000})
+    ->Unit(benchmark::kMillisecond);
+
+// One rule more or less, all else as it was.
+void BM_OneRule(benchmark::State& state, bool is_sparse) {
+  PolicyInput input = Input(static_cast<uint32_t>(state.range(0)),
+                            static_cast<uint32_t>(state.range(1)), is_sparse);
+  Policies with = input;
+  Policies without = input;
+  without.cilium_policies.pop_back();
+  PeerRegistry peers;
+  RuleSetTable rule_sets;
+  PolicyCompiler compiler(&peers, &rule_sets);
+  absl::StatusOr<CompiledPolicy> compiled = compiler.Compile(std::move(input));
+  bool has_it = true;
+  for (auto _ : state) {
+    has_it = !has_it;
+    compiled = compiler.Recompile(has_it ? with : without);
+    benchmark::DoNotOptimize(compiled);
+  }
+  if (!compiled.ok()) {
+    state.SkipWithError(std::string(compiled.status().message()).c_str());
+  }
+}
+BENCHMARK_CAPTURE(BM_OneRule, sparse, true)
+    ->ArgNames({"identities", "rules"})
+    ->Args({1000, 1000})
+    ->Args({10000, 1000})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_OneRule, dense, false)
+    ->ArgNames({"identities", "rules"})
+    ->Args({1000, 1000})
+    ->Args({10000, 1000})
+    ->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace ciliumcore
