@@ -39,7 +39,9 @@ PolicyEndpoint Endpoint(uint32_t i) {
 }
 
 LabelSelector Select(const std::string& key, const std::string& value) {
-  return {.match_labels = {{key, value}}};
+  LabelSelector selector;
+  selector.match_labels.emplace_back(key, value);
+  return selector;
 }
 
 CiliumPolicy Rule(uint32_t r, bool is_sparse) {
