@@ -19,6 +19,7 @@
 #include "lib/base/status_macros_internal.h"
 #include "lib/policy/lowered_policies_internal.h"
 #include "lib/policy/policy_unit_internal.h"
+#include "lib/policy/selections_internal.h"
 #include "lib/policy/table_cache_internal.h"
 #include "lib/policy/universe_internal.h"
 
@@ -56,59 +57,6 @@ class Output {
   absl::flat_hash_map<uint32_t, RuleSetRef> used_;
 };
 
-// Which units select each group for a direction.
-class Selections {
- public:
-  bool empty() const { return by_group_[0].empty(); }
-
-  void Update(const Universe& universe, const PolicyUnits& units) {
-    for (std::vector<Selection>& groups : by_group_) {
-      groups.assign(universe.groups.size(), {});
-    }
-    for (const auto& unit : units.all()) {
-      for (Direction direction : kDirections) {
-        const PolicyUnit::Section& section = unit->section(direction);
-        if (!section.isolates && section.rules.empty()) continue;
-        for (uint32_t group : unit->groups) {
-          Selection& selection = Of(direction, group);
-          selection.units.push_back(unit.get());
-          selection.has_names |= !section.names.empty();
-        }
-      }
-    }
-    for (std::vector<Selection>& groups : by_group_) {
-      for (Selection& selection : groups) {
-        std::sort(selection.units.begin(), selection.units.end(),
-                  [](const PolicyUnit* a, const PolicyUnit* b) {
-                    return a->id < b->id;
-                  });
-      }
-    }
-  }
-
-  struct Selection {
-    SubjectUnits units;
-    bool has_names = false;  // the units' rules name ports
-  };
-  Selection& Of(Direction direction, uint32_t group) {
-    return by_group_[static_cast<int>(direction)][group];
-  }
-
- private:
-  std::array<std::vector<Selection>, 2> by_group_;
-};
-
-// The ports of an endpoint that ingress rules of `units` name.
-std::vector<NamedPort> PortsThatMatter(const PolicyEndpoint& endpoint,
-                                       const SubjectUnits& units) {
-  PortNames names;
-  for (const PolicyUnit* unit : units) {
-    const PortNames& own = unit->section(Direction::kIngress).names;
-    names.insert(own.begin(), own.end());
-  }
-  return PortsNamed(endpoint.ports, names);
-}
-
 }  // namespace
 
 struct PolicyCompiler::State {
@@ -128,16 +76,17 @@ struct PolicyCompiler::State {
   PolicyUnits units;                 // of `universe`
   TableCache tables;                 // of `units`
   Selections selections;             // of `units`
-  // By direction and group: the index of the table, where ports do not matter.
-  std::array<std::vector<uint32_t>, 2> table_of_group;
+  // By direction and audience: the index of the table, where ports do not
+  // matter.
+  std::array<std::vector<uint32_t>, 2> table_of_audience;
 };
 
 absl::StatusOr<CompiledPolicy> PolicyCompiler::State::Compile(
     const Policies& wanted) {
   CC_RETURN_IF_ERROR(policies.Update(wanted));
   CC_RETURN_IF_ERROR(Update());
-  for (auto& groups : table_of_group) {
-    groups.assign(universe->groups.size(), kNoTable);
+  for (auto& tables_known : table_of_audience) {
+    tables_known.assign(selections.size(), kNoTable);
   }
   tables.Begin();
   Output out;
@@ -156,8 +105,7 @@ absl::StatusOr<CompiledPolicy> PolicyCompiler::State::Compile(
 
 // Brings the units to the policies, and the universe if these need another.
 absl::Status PolicyCompiler::State::Update() {
-  UniverseNeeds wanted;
-  for (const LoweredRef& policy : policies.all()) wanted.Add(policy->needs);
+  UniverseNeeds wanted = NeedsOf(policies.all());
   if (!universe.has_value() || needs != wanted) {
     CC_ASSIGN_OR_RETURN(Universe fresh, MakeUniverse(*input, wanted, *peers));
     universe.emplace(std::move(fresh));
@@ -167,7 +115,7 @@ absl::Status PolicyCompiler::State::Update() {
     selections = {};
   }
   if (units.Update(policies.all()) || selections.empty()) {
-    selections.Update(*universe, units);
+    selections.Update(universe->groups.size(), units);
   }
   return absl::OkStatus();
 }
@@ -175,18 +123,19 @@ absl::Status PolicyCompiler::State::Update() {
 absl::StatusOr<uint32_t> PolicyCompiler::State::TableOf(uint32_t endpoint,
                                                         Direction direction,
                                                         Output& out) {
-  const uint32_t group = universe->group_of_endpoint[endpoint];
-  uint32_t& known = table_of_group[static_cast<int>(direction)][group];
+  const uint32_t at = selections.IndexOf(universe->group_of_endpoint[endpoint]);
+  uint32_t& known = table_of_audience[static_cast<int>(direction)][at];
   if (known != kNoTable) return known;
-  const auto& [selected, has_names] = selections.Of(direction, group);
+  const Audience& audience = selections.at(at);
   // Only ingress rules ask for the subject's own ports.
-  const bool ports_matter = has_names && direction == Direction::kIngress;
+  const bool ports_matter =
+      direction == Direction::kIngress && !audience.ports.empty();
   CC_ASSIGN_OR_RETURN(
       const BuiltTable* built,
-      tables.Get(direction, selected,
-                 ports_matter
-                     ? PortsThatMatter(input->endpoints[endpoint], selected)
-                     : std::vector<NamedPort>()));
+      tables.Get(direction, audience.of(direction),
+                 ports_matter ? PortsNamed(input->endpoints[endpoint].ports,
+                                           audience.ports)
+                              : std::vector<NamedPort>()));
   const uint32_t index = out.IndexOf(*built);
   if (!ports_matter) known = index;
   return index;

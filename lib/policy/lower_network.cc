@@ -73,14 +73,17 @@ void SortUnique(std::vector<IpPrefix>& prefixes) {
 
 }  // namespace
 
-void UniverseNeeds::Add(const UniverseNeeds& other) {
-  node_labels |= other.node_labels;
-  names.insert(other.names.begin(), other.names.end());
-  if (other.prefixes.empty()) return;
-  const auto middle = prefixes.insert(prefixes.end(), other.prefixes.begin(),
-                                      other.prefixes.end());
-  std::inplace_merge(prefixes.begin(), middle, prefixes.end());
-  prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
+UniverseNeeds NeedsOf(absl::Span<const LoweredRef> policies) {
+  UniverseNeeds needs;
+  for (const LoweredRef& policy : policies) {
+    const UniverseNeeds& own = policy->needs;
+    needs.node_labels |= own.node_labels;
+    needs.names.insert(own.names.begin(), own.names.end());
+    needs.prefixes.insert(needs.prefixes.end(), own.prefixes.begin(),
+                          own.prefixes.end());
+  }
+  SortUnique(needs.prefixes);
+  return needs;
 }
 
 LoweredRef Finish(LoweredPolicy policy) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "ciliumcore/base/ip.h"
 #include "ciliumcore/base/port.h"
 #include "ciliumcore/identity/selector.h"
@@ -91,8 +92,6 @@ struct UniverseNeeds {
   PortNames names = {};      // for which egress rules ask a peer
   bool node_labels = false;  // policies tell nodes apart
 
-  void Add(const UniverseNeeds& other);
-
   friend bool operator==(const UniverseNeeds&, const UniverseNeeds&) = default;
 };
 
@@ -114,6 +113,9 @@ struct LoweredPolicy {
   }
 };
 using LoweredRef = std::shared_ptr<const LoweredPolicy>;
+
+// Of all of them together.
+UniverseNeeds NeedsOf(absl::Span<const LoweredRef> policies);
 
 // What policies refer to by name. Must outlive what is made of it.
 struct PolicyReferences {

@@ -40,7 +40,8 @@ struct PolicyUnit {
   uint32_t id = 0;  // no two units of one PolicyUnits have the same
   LoweredRef policy;
   Section sections[2];
-  std::vector<uint32_t> groups;  // that it selects, ascending
+  // That it selects, ascending; the same object for equal selectors.
+  std::shared_ptr<const std::vector<uint32_t>> groups;
 };
 
 // The units of the policies that are compiled. Thread-compatible.

@@ -33,6 +33,19 @@ Labels LabelsOfReserved(Identity identity) {
 }
 
 // Text of which no two terms have the same.
+std::string KeyOf(const PodTerm& term) {
+  std::string key;
+  const NamespaceTerm& namespaces = term.namespaces;
+  if (namespaces.selector.has_value()) {
+    absl::StrAppend(&key, namespaces.by_identity_labels,
+                    SelectorKey(*namespaces.selector));
+  } else {
+    absl::StrAppend(&key, "in ", absl::StrJoin(namespaces.names, " "));
+  }
+  absl::StrAppend(&key, " pod ", SelectorKey(term.pods));
+  return key;
+}
+
 std::string KeyOf(const PeerTerm& term) {
   std::string key = absl::StrCat(static_cast<int>(term.kind), " ",
                                  static_cast<uint32_t>(term.identity), " ");
@@ -44,17 +57,9 @@ std::string KeyOf(const PeerTerm& term) {
         absl::StrAppend(&key, " ", hole.ToString());
       }
       break;
-    case PeerTerm::Kind::kPods: {
-      const NamespaceTerm& namespaces = term.pods.namespaces;
-      if (namespaces.selector.has_value()) {
-        absl::StrAppend(&key, namespaces.by_identity_labels,
-                        SelectorKey(*namespaces.selector));
-      } else {
-        absl::StrAppend(&key, "in ", absl::StrJoin(namespaces.names, " "));
-      }
-      absl::StrAppend(&key, " pod ", SelectorKey(term.pods.pods));
+    case PeerTerm::Kind::kPods:
+      absl::StrAppend(&key, KeyOf(term.pods));
       break;
-    }
     default:
       absl::StrAppend(&key, SelectorKey(term.selector));
   }
@@ -144,7 +149,7 @@ std::vector<uint32_t> RuleMatcher::FindPeers(const PeerTerm& term) {
       add_if([](Identity) { return true; });
       break;
     case PeerTerm::Kind::kPods:
-      for (uint32_t group : GroupsOf(term.pods)) {
+      for (uint32_t group : *GroupsOf(term.pods)) {
         add(universe_.peers_of_group[group]);
       }
       break;
@@ -186,10 +191,16 @@ std::vector<uint32_t> RuleMatcher::FindPeers(const PeerTerm& term) {
   return peers;
 }
 
-std::vector<uint32_t> RuleMatcher::GroupsOf(const PodTerm& pods) {
-  return universe_.groups.Find(pods.pods, pods.namespaces.selector.has_value()
-                                              ? Namespaces(pods.namespaces)
-                                              : pods.namespaces.names);
+std::shared_ptr<const std::vector<uint32_t>> RuleMatcher::GroupsOf(
+    const PodTerm& pods) {
+  const auto [at, inserted] = groups_of_.try_emplace(KeyOf(pods));
+  if (inserted) {
+    at->second = std::make_shared<const std::vector<uint32_t>>(
+        universe_.groups.Find(pods.pods, pods.namespaces.selector.has_value()
+                                             ? Namespaces(pods.namespaces)
+                                             : pods.namespaces.names));
+  }
+  return at->second;
 }
 
 const std::vector<std::string>& RuleMatcher::Namespaces(

@@ -7,6 +7,7 @@
 #define CILIUMCORE_LIB_POLICY_RULE_MATCHER_INTERNAL_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -45,8 +46,8 @@ class RuleMatcher {
 
   MatchedRule Match(const LoweredRule& rule, Direction direction);
 
-  // The groups of the pods, ascending.
-  std::vector<uint32_t> GroupsOf(const PodTerm& pods);
+  // The groups of the pods, ascending; the same object for equal terms.
+  std::shared_ptr<const std::vector<uint32_t>> GroupsOf(const PodTerm& pods);
 
  private:
   // Cached; valid until the next call.
@@ -61,6 +62,8 @@ class RuleMatcher {
   std::vector<Labels> identity_labels_;
   absl::flat_hash_map<std::string, std::vector<std::string>> matched_;
   absl::flat_hash_map<std::string, std::vector<uint32_t>> peers_of_;
+  absl::flat_hash_map<std::string, std::shared_ptr<const std::vector<uint32_t>>>
+      groups_of_;
 };
 
 }  // namespace ciliumcore

@@ -362,7 +362,7 @@ TEST(ManifestClusterPolicyTest, NeedsTierPriorityAndSubject) {
             "5:39: spec.subject: expected exactly one of namespaces, pods, "
             "found namespaces and pods");
   EXPECT_EQ(WrongSpec(""),
-            "5:1: spec: expected a mapping with a subject, "
+            "4:6: spec: expected a mapping with a subject, "
             "found null");
   for (const std::string tier : {"admin", "NetworkPolicy"}) {
     EXPECT_EQ(WrongSpec("  {tier: " + tier +
