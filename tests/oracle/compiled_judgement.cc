@@ -24,13 +24,14 @@ Party PartyOf(const PolicyInput& input, const CompiledPolicy& compiled,
 std::string Difference(const char* side, const CompiledPolicy& compiled,
                        const Cell& cell, const Judgement& expected) {
   Judgement found;
-  found.allowed = cell.verdict == Verdict::kAllow;
+  found.allowed = cell.verdict != Verdict::kDeny;
+  found.verdict = cell.verdict;
   if (const RuleSet* why = compiled.FindRuleSet(cell.rule_set)) {
     found.why = *why;
   }
   const bool is_explained = found.why.has_value() == (cell.rule_set != 0);
   if (is_explained && found.allowed == expected.allowed &&
-      found.why == expected.why) {
+      found.verdict == expected.verdict && found.why == expected.why) {
     return "";
   }
   return absl::StrCat(side, ": expected ", Describe(expected), "\n", side,
@@ -41,7 +42,12 @@ std::string Difference(const char* side, const CompiledPolicy& compiled,
 
 std::string Difference(const PolicyInput& input, const CompiledPolicy& compiled,
                        const Flow& flow) {
-  const Oracle oracle(input);
+  return Difference(Oracle(input), compiled, flow);
+}
+
+std::string Difference(const Oracle& oracle, const CompiledPolicy& compiled,
+                       const Flow& flow) {
+  const PolicyInput& input = oracle.input();
   const auto& [protocol, port] = flow.target;
   const Party destination = PartyOf(input, compiled, flow.destination);
   const PairDecision decision = compiled.DecidePair(

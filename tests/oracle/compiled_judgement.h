@@ -18,6 +18,10 @@ namespace ciliumcore::testing {
 std::string Difference(const PolicyInput& input, const CompiledPolicy& compiled,
                        const Flow& flow);
 
+// The same, for many flows of one input.
+std::string Difference(const Oracle& oracle, const CompiledPolicy& compiled,
+                       const Flow& flow);
+
 // Compiles, and then the same.
 std::string CompileAndCompare(const PolicyInput& input, const Flow& flow);
 

@@ -3,11 +3,13 @@
 #include "tests/oracle/reproduction.h"
 
 #include <cstdint>
+#include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "tests/oracle/description.h"
 
 namespace ciliumcore::testing {
 namespace {
@@ -20,16 +22,14 @@ class Shrinker {
   void Run() {
     do {
       shrank_ = false;
+      ShrinkList(input_.policies);
+      ShrinkList(input_.cilium_policies);
+      ShrinkList(input_.cluster_policies);
       ShrinkEndpoints();
-      Shrink(input_.policies);
-      Shrink(input_.namespaces);
-      Shrink(input_.host_addresses);
-      Shrink(input_.remote_node_addresses);
-      for (NetworkPolicy& policy : input_.policies) {
-        Shrink(policy.pod_selector);
-        ShrinkRules(policy.ingress);
-        ShrinkRules(policy.egress);
-      }
+      ShrinkSurroundings();
+      for (NetworkPolicy& policy : input_.policies) Shrink(policy);
+      for (CiliumPolicy& policy : input_.cilium_policies) Shrink(policy);
+      for (ClusterPolicy& policy : input_.cluster_policies) Shrink(policy);
     } while (shrank_);
   }
 
@@ -44,7 +44,7 @@ class Shrinker {
   }
 
   template <typename T>
-  void Shrink(std::vector<T>& values) {
+  void ShrinkList(std::vector<T>& values) {
     for (size_t i = values.size(); i-- > 0;) {
       std::vector<T> before = values;
       values.erase(values.begin() + static_cast<std::ptrdiff_t>(i));
@@ -52,30 +52,140 @@ class Shrinker {
     }
   }
 
-  void Shrink(LabelSelector& selector) {
-    Shrink(selector.match_labels);
-    Shrink(selector.match_expressions);
+  // What may go as a whole.
+  template <typename T>
+  void Drop(T& value) {
+    if (value == T()) return;
+    const T before = std::exchange(value, T());
+    if (!StillWrong()) value = before;
   }
 
-  void ShrinkRules(std::vector<NetworkPolicyRule>& rules) {
-    Shrink(rules);
-    for (NetworkPolicyRule& rule : rules) {
-      Shrink(rule.ports);
-      Shrink(rule.peers);
-      for (PeerRule& peer : rule.peers) {
-        if (peer.ip_block.has_value()) Shrink(peer.ip_block->except);
-        if (peer.pod_selector.has_value()) Shrink(*peer.pod_selector);
-        if (peer.namespace_selector.has_value()) {
-          Shrink(*peer.namespace_selector);
-        }
-      }
+  void Shrink(LabelSelector& selector) {
+    ShrinkList(selector.match_labels);
+    ShrinkList(selector.match_expressions);
+  }
+
+  void Shrink(std::optional<LabelSelector>& selector) {
+    if (selector.has_value()) Shrink(*selector);
+  }
+
+  template <typename Rule>
+  void ShrinkRules(std::vector<Rule>& rules) {
+    ShrinkList(rules);
+    for (Rule& rule : rules) Shrink(rule);
+  }
+
+  void Shrink(NetworkPolicyRule& rule) {
+    ShrinkList(rule.ports);
+    ShrinkList(rule.peers);
+    for (PeerRule& peer : rule.peers) {
+      if (peer.ip_block.has_value()) ShrinkList(peer.ip_block->except);
+      Shrink(peer.pod_selector);
+      Shrink(peer.namespace_selector);
+    }
+  }
+
+  void Shrink(NetworkPolicy& policy) {
+    Shrink(policy.pod_selector);
+    ShrinkRules(policy.ingress);
+    ShrinkRules(policy.egress);
+  }
+
+  void Shrink(CiliumPeers& peers) {
+    ShrinkList(peers.endpoints);
+    for (LabelSelector& selector : peers.endpoints) Shrink(selector);
+    ShrinkList(peers.nodes);
+    for (LabelSelector& selector : peers.nodes) Shrink(selector);
+    ShrinkList(peers.entities);
+    ShrinkList(peers.cidrs);
+    for (CiliumCidrRule& cidr : peers.cidrs) {
+      ShrinkList(cidr.except);
+      Shrink(cidr.group_selector);
+    }
+    ShrinkList(peers.services);
+    for (CiliumServiceRef& ref : peers.services) Shrink(ref.selector);
+    ShrinkList(peers.fqdns);
+    ShrinkList(peers.groups);
+  }
+
+  void Shrink(CiliumRule& rule) {
+    Drop(rule.authentication);
+    Drop(rule.peers);
+    if (rule.peers.has_value()) Shrink(*rule.peers);
+    ShrinkList(rule.icmps);
+    ShrinkList(rule.ports);
+    for (CiliumPortRule& on : rule.ports) {
+      ShrinkList(on.ports);
+      ShrinkList(on.http);
+    }
+  }
+
+  void Shrink(CiliumPolicy& policy) {
+    ShrinkList(policy.specs);
+    for (CiliumSpec& spec : policy.specs) {
+      Shrink(spec.endpoint_selector);
+      ShrinkRules(spec.ingress);
+      ShrinkRules(spec.ingress_deny);
+      ShrinkRules(spec.egress);
+      ShrinkRules(spec.egress_deny);
+      Drop(spec.default_deny_ingress);
+      Drop(spec.default_deny_egress);
+    }
+  }
+
+  void Shrink(NamespacedPods& pods) {
+    Shrink(pods.namespace_selector);
+    Shrink(pods.pod_selector);
+  }
+  void Shrink(NodePeers& nodes) { Shrink(nodes.selector); }
+  void Shrink(NetworkPeers& networks) { ShrinkList(networks.cidrs); }
+  void Shrink(DomainPeers& domains) { ShrinkList(domains.names); }
+
+  void Shrink(ClusterRule& rule) {
+    ShrinkList(rule.peers);
+    for (ClusterPeer& peer : rule.peers) {
+      std::visit([this](auto& one) { Shrink(one); }, peer);
+    }
+    Drop(rule.ports);
+    if (rule.ports.has_value()) ShrinkList(*rule.ports);
+  }
+
+  void Shrink(ClusterPolicy& policy) {
+    Shrink(policy.subject);
+    ShrinkRules(policy.ingress);
+    ShrinkRules(policy.egress);
+  }
+
+  void ShrinkSurroundings() {
+    ShrinkList(input_.namespaces);
+    ShrinkList(input_.host_addresses);
+    ShrinkList(input_.remote_node_addresses);
+    ShrinkList(input_.api_server_addresses);
+    Drop(input_.host_labels);
+    ShrinkList(input_.remote_nodes);
+    for (PolicyNode& node : input_.remote_nodes) {
+      Drop(node.labels);
+      ShrinkList(node.addresses);
+    }
+    ShrinkList(input_.services);
+    for (PolicyService& service : input_.services) {
+      Drop(service.labels);
+      Shrink(service.selector);
+      ShrinkList(service.addresses);
+    }
+    ShrinkList(input_.names);
+    for (ResolvedName& name : input_.names) ShrinkList(name.addresses);
+    ShrinkList(input_.cidr_groups);
+    for (CidrGroup& group : input_.cidr_groups) {
+      Drop(group.labels);
+      ShrinkList(group.cidrs);
     }
   }
 
   void ShrinkEndpoints() {
     for (uint32_t i = static_cast<uint32_t>(input_.endpoints.size());
          i-- > 0;) {
-      Shrink(input_.endpoints[i].ports);
+      ShrinkList(input_.endpoints[i].ports);
       if (i == flow_.source.endpoint || i == flow_.destination.endpoint) {
         continue;
       }
@@ -105,89 +215,6 @@ std::string Describe(const PolicyInput& input, const FlowEnd& end) {
                       input.endpoints[end.endpoint].ns, ", ", address, ")");
 }
 
-std::string Describe(const PortRule& port) {
-  std::string what = port.name;
-  if (port.port.has_value()) absl::StrAppend(&what, *port.port);
-  if (port.end_port.has_value()) absl::StrAppend(&what, "-", *port.end_port);
-  if (what.empty()) what = "every";
-  return absl::StrCat(what, "/", ProtocolName(port.protocol));
-}
-
-std::string Describe(const PeerRule& peer) {
-  std::vector<std::string> parts;
-  if (peer.pod_selector.has_value()) {
-    parts.push_back(
-        absl::StrCat("podSelector: {", peer.pod_selector->ToString(), "}"));
-  }
-  if (peer.namespace_selector.has_value()) {
-    parts.push_back(absl::StrCat("namespaceSelector: {",
-                                 peer.namespace_selector->ToString(), "}"));
-  }
-  if (peer.ip_block.has_value()) {
-    std::string block =
-        absl::StrCat("ipBlock: ", peer.ip_block->cidr.ToString());
-    for (const IpPrefix& except : peer.ip_block->except) {
-      absl::StrAppend(&block, " except ", except.ToString());
-    }
-    parts.push_back(std::move(block));
-  }
-  return absl::StrCat("{", absl::StrJoin(parts, ", "), "}");
-}
-
-void AppendRules(const char* section, const char* peers_name,
-                 const std::vector<NetworkPolicyRule>& rules,
-                 std::string& out) {
-  if (rules.empty()) return;
-  absl::StrAppend(&out, "  ", section, ":\n");
-  for (const NetworkPolicyRule& rule : rules) {
-    std::vector<std::string> peers, ports;
-    for (const PeerRule& peer : rule.peers) peers.push_back(Describe(peer));
-    for (const PortRule& port : rule.ports) ports.push_back(Describe(port));
-    absl::StrAppend(&out, "  - {", peers_name, ": [",
-                    absl::StrJoin(peers, ", "), "], ports: [",
-                    absl::StrJoin(ports, ", "), "]}\n");
-  }
-}
-
-std::string Addresses(const std::vector<IpAddress>& addresses) {
-  return absl::StrJoin(addresses, ", ",
-                       [](std::string* out, const IpAddress& address) {
-                         out->append(address.ToString());
-                       });
-}
-
-std::string Describe(const PolicyInput& input) {
-  std::string out;
-  for (const Namespace& ns : input.namespaces) {
-    absl::StrAppend(&out, "namespace ", ns.name, ": {", ns.labels.ToString(),
-                    "}\n");
-  }
-  absl::StrAppend(&out, "hosts: [", Addresses(input.host_addresses),
-                  "], remote nodes: [", Addresses(input.remote_node_addresses),
-                  "]\n");
-  for (size_t i = 0; i < input.endpoints.size(); ++i) {
-    const PolicyEndpoint& pod = input.endpoints[i];
-    absl::StrAppend(&out, "pod ", i, ": {namespace: ", pod.ns,
-                    ", identity: ", static_cast<uint32_t>(pod.identity),
-                    ", labels: {", pod.labels.ToString(), "}, addresses: [",
-                    Addresses(pod.addresses), "], ports: [");
-    for (const NamedPort& port : pod.ports) {
-      absl::StrAppend(&out, port.name, "=", port.port.ToString(), " ");
-    }
-    absl::StrAppend(&out, "]", pod.host_network ? ", hostNetwork" : "", "}\n");
-  }
-  for (const NetworkPolicy& policy : input.policies) {
-    absl::StrAppend(&out, "policy ", policy.ns, "/", policy.name,
-                    ":\n  podSelector: {", policy.pod_selector.ToString(),
-                    "}\n  policyTypes: [",
-                    policy.isolates_ingress ? "Ingress " : "",
-                    policy.isolates_egress ? "Egress" : "", "]\n");
-    AppendRules("ingress", "from", policy.ingress, out);
-    AppendRules("egress", "to", policy.egress, out);
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string Describe(const PolicyInput& input, const Flow& flow) {
@@ -198,7 +225,7 @@ std::string Describe(const PolicyInput& input, const Flow& flow) {
 
 std::string Describe(const Judgement& judgement) {
   return absl::StrCat(
-      judgement.allowed ? "allow: " : "deny: ",
+      VerdictName(judgement.verdict), ": ",
       judgement.why.has_value() ? judgement.why->ToString() : "nobody judged");
 }
 
