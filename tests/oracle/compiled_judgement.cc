@@ -21,14 +21,19 @@ Party PartyOf(const PolicyInput& input, const CompiledPolicy& compiled,
                           static_cast<size_t>(at - addresses.begin()));
 }
 
-std::string Difference(const char* side, const CompiledPolicy& compiled,
-                       const Cell& cell, const Judgement& expected) {
+Judgement JudgementOf(const CompiledPolicy& compiled, const Cell& cell) {
   Judgement found;
   found.allowed = cell.verdict != Verdict::kDeny;
   found.verdict = cell.verdict;
   if (const RuleSet* why = compiled.FindRuleSet(cell.rule_set)) {
     found.why = *why;
   }
+  return found;
+}
+
+std::string Difference(const char* side, const CompiledPolicy& compiled,
+                       const Cell& cell, const Judgement& expected) {
+  const Judgement found = JudgementOf(compiled, cell);
   const bool is_explained = found.why.has_value() == (cell.rule_set != 0);
   if (is_explained && found.allowed == expected.allowed &&
       found.verdict == expected.verdict && found.why == expected.why) {
@@ -39,6 +44,17 @@ std::string Difference(const char* side, const CompiledPolicy& compiled,
 }
 
 }  // namespace
+
+Judgement JudgementOf(const PolicyInput& input, const CompiledPolicy& compiled,
+                      const Flow& flow, Direction direction) {
+  const PairDecision decision =
+      compiled.DecidePair(PartyOf(input, compiled, flow.source),
+                          PartyOf(input, compiled, flow.destination),
+                          flow.target.protocol, flow.target.port);
+  return JudgementOf(compiled, direction == Direction::kEgress
+                                   ? decision.egress
+                                   : decision.ingress);
+}
 
 std::string Difference(const PolicyInput& input, const CompiledPolicy& compiled,
                        const Flow& flow) {

@@ -18,7 +18,11 @@ namespace ciliumcore::testing {
 std::string Difference(const PolicyInput& input, const CompiledPolicy& compiled,
                        const Flow& flow);
 
-// The same, for many flows of one input.
+// What `compiled` says of a side of `flow`.
+Judgement JudgementOf(const PolicyInput& input, const CompiledPolicy& compiled,
+                      const Flow& flow, Direction direction);
+
+// The same as above, for many flows of one input.
 std::string Difference(const Oracle& oracle, const CompiledPolicy& compiled,
                        const Flow& flow);
 

@@ -12,63 +12,10 @@
 #include "tests/oracle/compiled_judgement.h"
 #include "tests/oracle/random_cluster.h"
 #include "tests/oracle/reproduction.h"
+#include "tests/oracle/village.h"
 
 namespace ciliumcore::testing {
 namespace {
-
-LabelSelector Only(const std::string& key, const std::string& value) {
-  LabelSelector selector;
-  selector.match_labels.emplace_back(key, value);
-  return selector;
-}
-
-// Two pods that differ in label, port and address, and one in another namespace
-// that has the label of the first.
-PolicyInput Village() {
-  PolicyInput input;
-  input.namespaces = {MakeNamespace("x"), MakeNamespace("y", {{"far", "yes"}})};
-  const auto add = [&](uint32_t identity, const std::string& ns,
-                       const std::string& app, const std::string& address,
-                       uint16_t http) {
-    PolicyEndpoint pod;
-    pod.identity = static_cast<Identity>(identity);
-    pod.ns = ns;
-    pod.labels.Set("app", app);
-    pod.addresses = {*IpAddress::Parse(address)};
-    pod.ports = {{"http", {Protocol::kTcp, http}}};
-    input.endpoints.push_back(std::move(pod));
-  };
-  add(1001, "x", "a", "10.0.0.1", 80);
-  add(1002, "x", "b", "10.0.0.2", 81);
-  add(1003, "y", "a", "10.0.1.1", 80);
-  input.host_addresses = {*IpAddress::Parse("10.0.0.100")};
-  return input;
-}
-
-std::vector<Flow> FlowsOf(const PolicyInput& input) {
-  std::vector<FlowEnd> ends;
-  for (uint32_t i = 0; i < input.endpoints.size(); ++i) {
-    ends.push_back({i, input.endpoints[i].addresses[0]});
-  }
-  ends.push_back({kNoEndpoint, input.host_addresses[0]});
-  ends.push_back({kNoEndpoint, *IpAddress::Parse("10.0.0.9")});
-  std::vector<Flow> flows;
-  for (const FlowEnd& source : ends) {
-    for (const FlowEnd& destination : ends) {
-      if (source.endpoint == kNoEndpoint &&
-          destination.endpoint == kNoEndpoint) {
-        continue;
-      }
-      for (const PortProtocol& target :
-           {PortProtocol{Protocol::kTcp, 80}, PortProtocol{Protocol::kTcp, 81},
-            PortProtocol{Protocol::kUdp, 80},
-            PortProtocol{Protocol::kIcmp, 0}}) {
-        flows.push_back({source, destination, target});
-      }
-    }
-  }
-  return flows;
-}
 
 std::vector<std::vector<PeerRule>> SmallPeers() {
   PeerRule pods, same, spaces, far, block, holed;

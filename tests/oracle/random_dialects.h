@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Random policies of Cilium and of the whole cluster, valid as those are that a
-// manifest may have, and what they speak of. Only HTTP asks for a proxy.
+// Random policies of Cilium and of the whole cluster, and what they speak of.
+// Only HTTP asks for a proxy.
 
 #ifndef CILIUMCORE_TESTS_ORACLE_RANDOM_DIALECTS_H_
 #define CILIUMCORE_TESTS_ORACLE_RANDOM_DIALECTS_H_
