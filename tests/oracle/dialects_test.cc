@@ -22,24 +22,6 @@ constexpr uint32_t kFlowsPerCluster = 200;
 // How often each thing explained a side of a flow.
 using Reasons = std::map<RuleSet::Kind, uint64_t>;
 
-// Mostly flows of pods, which somebody judges.
-Flow AnyFlow(RandomCluster& random, const PolicyInput& input,
-             const std::vector<FlowEnd>& ends,
-             const std::vector<PortProtocol>& targets) {
-  const auto pod = [&]() -> FlowEnd {
-    const uint32_t at =
-        random.Below(static_cast<uint32_t>(input.endpoints.size()));
-    const std::vector<IpAddress>& addresses = input.endpoints[at].addresses;
-    if (addresses.empty()) return {at, std::nullopt};
-    return {at, random.OneOf(addresses)};
-  };
-  const FlowEnd one = pod();
-  const FlowEnd other = random.Chance(40) ? pod() : random.OneOf(ends);
-  const PortProtocol& target = random.OneOf(targets);
-  return random.Chance(50) ? Flow{one, other, target}
-                           : Flow{other, one, target};
-}
-
 TEST(DialectsTest, CompilerAgreesWithTheOracleInEveryDialect) {
   const Rounds rounds = RoundsOr(5000);
   uint64_t compared = 0, redirected = 0;
@@ -57,7 +39,7 @@ TEST(DialectsTest, CompilerAgreesWithTheOracleInEveryDialect) {
     const std::vector<FlowEnd> ends = RandomCluster::EndsOf(input);
     const std::vector<PortProtocol> targets = RandomCluster::TargetsOf(input);
     for (uint32_t i = 0; i < kFlowsPerCluster; ++i) {
-      const Flow flow = AnyFlow(random, input, ends, targets);
+      const Flow flow = random.FlowOf(input, ends, targets);
       const std::string difference = Difference(oracle, *compiled, flow);
       ASSERT_EQ(difference, "") << Reproduce(input, flow, CompileAndCompare);
       ++compared;
@@ -101,7 +83,7 @@ TEST(DialectsTest, CompilerAgreesWithTheOracleAfterChanges) {
       const std::vector<FlowEnd> ends = RandomCluster::EndsOf(input);
       const std::vector<PortProtocol> targets = RandomCluster::TargetsOf(input);
       for (uint32_t i = 0; i < 40; ++i) {
-        const Flow flow = AnyFlow(random, input, ends, targets);
+        const Flow flow = random.FlowOf(input, ends, targets);
         ASSERT_EQ(Difference(oracle, *compiled, flow), "")
             << Reproduce(input, flow, CompileAndCompare);
       }

@@ -9,8 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "tests/oracle/cilium_cases.h"
-#include "tests/oracle/cluster_cases.h"
 #include "tests/oracle/policy_case.h"
 
 namespace ciliumcore::testing {

@@ -108,6 +108,18 @@ inline std::string Baseline(const std::string& name, int priority,
   return Tier(name, "Baseline", priority, rules);
 }
 
+// Peers of a rule of ingress: web, and in no other namespace.
+inline const char kFromWeb[] = "fromEndpoints: [{matchLabels: {app: web}}]";
+
+// A rule of a policy of the whole cluster about pods with this label of app.
+inline std::string RuleOnApp(const std::string& action, const std::string& app,
+                             const std::string& ports = "") {
+  return absl::StrCat("{action: ", action,
+                      ", from: [{pods: {podSelector: {matchLabels: {app: ", app,
+                      "}}}}]", ports.empty() ? "" : ", protocols: [", ports,
+                      ports.empty() ? "" : "]", "}");
+}
+
 }  // namespace ciliumcore::testing
 
 #endif  // CILIUMCORE_TESTS_ORACLE_POLICY_CASE_H_

@@ -9,9 +9,12 @@
 #include <utility>
 #include <vector>
 
-#include "tests/oracle/cilium_cases.h"
+#include "tests/oracle/cilium_default_cases.h"
+#include "tests/oracle/cilium_demand_cases.h"
 #include "tests/oracle/cilium_peer_cases.h"
-#include "tests/oracle/cluster_cases.h"
+#include "tests/oracle/cilium_port_cases.h"
+#include "tests/oracle/cluster_match_cases.h"
+#include "tests/oracle/cluster_tier_cases.h"
 #include "tests/oracle/known_cases.h"
 #include "tests/oracle/network_cases.h"
 #include "tests/oracle/policy_case.h"

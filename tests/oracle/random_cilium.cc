@@ -155,7 +155,7 @@ CiliumPortRule PortsOf(RandomSource& random, bool is_denial) {
     if (random.Chance(4)) port = {static_cast<Protocol>(47), {}, {}, ""};
     rule.ports.push_back(port);
   }
-  if (is_denial || !random.Chance(15)) return rule;
+  if (is_denial || !random.Chance(30)) return rule;
   for (PortRule& port : rule.ports) port.protocol = Protocol::kTcp;
   rule.http.push_back({.path = "/public/.*"});
   return rule;
@@ -174,7 +174,7 @@ CiliumRule Rule(RandomSource& random, Direction direction, bool is_denial) {
           {random.Chance(40), random.OneOf<uint8_t>({0, 3, 8, 128, 255})});
     }
   }
-  if (!is_denial && random.Chance(10)) {
+  if (!is_denial && random.Chance(20)) {
     rule.authentication = random.OneOf<CiliumAuthentication>(
         {CiliumAuthentication::kDisabled, CiliumAuthentication::kRequired,
          CiliumAuthentication::kAlwaysFail});

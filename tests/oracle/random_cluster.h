@@ -54,6 +54,10 @@ class RandomCluster : public RandomSource {
   // it, each ICMP type alike, and protocols without ports.
   static std::vector<PortProtocol> TargetsOf(const PolicyInput& input);
 
+  // One of these, mostly between pods, whom policies are about.
+  Flow FlowOf(const PolicyInput& input, const std::vector<FlowEnd>& ends,
+              const std::vector<PortProtocol>& targets);
+
  private:
   bool speaks_all() const { return dialects_ == Dialects::kAll; }
   // An address that nobody has; it is the pod's from now on.

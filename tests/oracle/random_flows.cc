@@ -175,4 +175,19 @@ std::vector<PortProtocol> RandomCluster::TargetsOf(const PolicyInput& input) {
   return {targets.begin(), targets.end()};
 }
 
+Flow RandomCluster::FlowOf(const PolicyInput& input,
+                           const std::vector<FlowEnd>& ends,
+                           const std::vector<PortProtocol>& targets) {
+  const auto pod = [&]() -> FlowEnd {
+    const uint32_t at = Below(static_cast<uint32_t>(input.endpoints.size()));
+    const std::vector<IpAddress>& addresses = input.endpoints[at].addresses;
+    if (addresses.empty()) return {at, std::nullopt};
+    return {at, OneOf(addresses)};
+  };
+  const FlowEnd one = pod();
+  const FlowEnd other = Chance(40) ? pod() : OneOf(ends);
+  const PortProtocol& target = OneOf(targets);
+  return Chance(50) ? Flow{one, other, target} : Flow{other, one, target};
+}
+
 }  // namespace ciliumcore::testing
