@@ -17,9 +17,14 @@ using Kind = PeerTerm::Kind;
 // What a key of a selector speaks of.
 enum class Subject { kPod, kNamespace, kReserved };
 
+absl::string_view WithoutSource(absl::string_view key) {
+  if (!absl::ConsumePrefix(&key, "k8s:")) absl::ConsumePrefix(&key, "any:");
+  return key;
+}
+
 Subject SubjectOfKey(absl::string_view key) {
   if (absl::StartsWith(key, "reserved:")) return Subject::kReserved;
-  if (!absl::ConsumePrefix(&key, "k8s:")) absl::ConsumePrefix(&key, "any:");
+  key = WithoutSource(key);
   return key == kNamespaceKey || absl::StartsWith(key, kNamespaceLabelPrefix)
              ? Subject::kNamespace
              : Subject::kPod;
@@ -30,6 +35,7 @@ Subject SubjectOfKey(absl::string_view key) {
 struct Parts {
   LabelSelector pods, namespaces;
   bool names_reserved = false;
+  bool names_namespace = false;  // itself, not only by its labels
 };
 
 Parts PartsOf(const LabelSelector& selector) {
@@ -37,6 +43,7 @@ Parts PartsOf(const LabelSelector& selector) {
   const auto part_of = [&](const std::string& key) -> LabelSelector& {
     const Subject subject = SubjectOfKey(key);
     parts.names_reserved |= subject == Subject::kReserved;
+    parts.names_namespace |= WithoutSource(key) == kNamespaceKey;
     return subject == Subject::kNamespace ? parts.namespaces : parts.pods;
   };
   for (const auto& label : selector.match_labels) {
@@ -51,17 +58,22 @@ Parts PartsOf(const LabelSelector& selector) {
 void AddSelector(const LabelSelector& selector, const std::string& ns,
                  std::vector<PeerTerm>& terms) {
   Parts parts = PartsOf(selector);
+  const bool speaks_of_namespaces = !parts.namespaces.matches_everything();
+  // Else Cilium adds the policy's namespace, or that there is one.
+  const bool stays_as_it_is =
+      parts.names_reserved ||
+      (ns.empty() ? parts.names_namespace : speaks_of_namespaces);
   PeerTerm term = {.kind = Kind::kPods};
   term.pods.pods = std::move(parts.pods);
-  if (!ns.empty() && !parts.names_reserved &&
-      parts.namespaces.matches_everything()) {
+  if (!ns.empty() && !stays_as_it_is) {
     term.pods.namespaces.names = {ns};
   } else {
     term.pods.namespaces.selector = std::move(parts.namespaces);
     term.pods.namespaces.by_identity_labels = true;
   }
   terms.push_back(std::move(term));
-  if (parts.names_reserved) {
+  // Then it means whoever has such labels.
+  if (stays_as_it_is) {
     terms.push_back({.kind = Kind::kReserved, .selector = selector});
   }
 }
@@ -149,12 +161,19 @@ PodTerm SubjectOf(const LabelSelector& selector, const std::string& ns) {
   Parts parts = PartsOf(selector);
   PodTerm subject;
   subject.pods = std::move(parts.pods);
-  if (!ns.empty()) {
-    subject.namespaces.names = {ns};
-  } else {
-    subject.namespaces.selector = std::move(parts.namespaces);
-    subject.namespaces.by_identity_labels = true;
-  }
+  LabelSelector& namespaces =
+      subject.namespaces.selector.emplace(std::move(parts.namespaces));
+  subject.namespaces.by_identity_labels = true;
+  if (ns.empty()) return subject;
+  // Which namespace, the policy says, whatever the selector does.
+  subject.namespaces.names = {ns};
+  std::erase_if(namespaces.match_labels, [](const auto& label) {
+    return WithoutSource(label.first) == kNamespaceKey;
+  });
+  std::erase_if(namespaces.match_expressions, [](const auto& requirement) {
+    return WithoutSource(requirement.key) == kNamespaceKey;
+  });
+  if (namespaces.matches_everything()) subject.namespaces.selector.reset();
   return subject;
 }
 

@@ -68,7 +68,10 @@ class Lowering {
   void AddOne(const CiliumRule& from, LoweredRule rule,
               LoweredSection& section) const {
     const bool names_ports = !from.ports.empty() || !from.icmps.empty();
-    if (!from.peers.has_value() && !names_ports) return;
+    if (!from.peers.has_value() && !names_ports) {
+      section.rules.push_back(std::move(rule));  // there, but for nobody
+      return;
+    }
     rule.needs_authentication =
         from.authentication.value_or(CiliumAuthentication::kDisabled) !=
         CiliumAuthentication::kDisabled;

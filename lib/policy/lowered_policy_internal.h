@@ -25,7 +25,8 @@
 
 namespace ciliumcore {
 
-// Namespaces: those listed, or those that the selector selects.
+// Namespaces: those listed, if any are, that the selector selects, if there is
+// one.
 struct NamespaceTerm {
   std::vector<std::string> names = {};
   std::optional<LabelSelector> selector = {};

@@ -39,9 +39,8 @@ std::string KeyOf(const PodTerm& term) {
   if (namespaces.selector.has_value()) {
     absl::StrAppend(&key, namespaces.by_identity_labels,
                     SelectorKey(*namespaces.selector));
-  } else {
-    absl::StrAppend(&key, "in ", absl::StrJoin(namespaces.names, " "));
   }
+  absl::StrAppend(&key, "in ", absl::StrJoin(namespaces.names, " "));
   absl::StrAppend(&key, " pod ", SelectorKey(term.pods));
   return key;
 }
@@ -206,13 +205,19 @@ std::shared_ptr<const std::vector<uint32_t>> RuleMatcher::GroupsOf(
 const std::vector<std::string>& RuleMatcher::Namespaces(
     const NamespaceTerm& term) {
   const auto [at, inserted] = matched_.try_emplace(
-      absl::StrCat(term.by_identity_labels, SelectorKey(*term.selector)));
+      absl::StrCat(term.by_identity_labels, SelectorKey(*term.selector), "in ",
+                   absl::StrJoin(term.names, " ")));
   if (!inserted) return at->second;
   for (size_t i = 0; i < namespaces_.size(); ++i) {
+    const std::string& name = namespaces_[i].name;
+    if (!term.names.empty() && std::find(term.names.begin(), term.names.end(),
+                                         name) == term.names.end()) {
+      continue;
+    }
     if (term.selector->Matches(term.by_identity_labels
                                    ? identity_labels_[i]
                                    : namespaces_[i].labels)) {
-      at->second.push_back(namespaces_[i].name);
+      at->second.push_back(name);
     }
   }
   return at->second;

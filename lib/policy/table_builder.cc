@@ -179,6 +179,7 @@ CompiledTable TableBuilder::Build(const std::vector<AppliedRule>& rules,
   for (uint32_t peer : touched_) {
     const uint32_t row = row_of[class_of_[peer]];
     class_of_[peer] = 0;
+    if (numbers_[peer] == kHostNumber) continue;  // above every rule
     if (row != row_of[0]) table.classes.emplace_back(numbers_[peer], row);
   }
   const uint32_t host_row = static_cast<uint32_t>(rows.size());

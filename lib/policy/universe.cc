@@ -97,6 +97,15 @@ class Builder {
 
   // Nodes are told apart only where policies do.
   absl::Status AddNodes() {
+    static const Labels* const kNoLabels = new Labels();
+    if (needs_.node_labels && !input_.remote_node_addresses.empty()) {
+      Universe::Node& unlabelled = universe_.nodes.emplace_back();
+      unlabelled.labels = kNoLabels;
+      for (const IpAddress& address : input_.remote_node_addresses) {
+        CC_ASSIGN_OR_RETURN(unlabelled.peers.emplace_back(),
+                            NodePeer(Identity::kRemoteNode, address));
+      }
+    }
     for (const PolicyNode& node : input_.remote_nodes) {
       Universe::Node& out = universe_.nodes.emplace_back();
       out.labels = &node.labels;

@@ -139,9 +139,6 @@ inline std::vector<PolicyCase> CiliumSubjectCases() {
        Clusterwide("p", "endpointSelector: {}, ingress: [{}], egress: [{}]"),
        {{"agent < web 80/TCP", "allow: nobody judges"},
         {"agent > web 80/TCP", "allow: nobody judges"}}},
-      {"policies of nodes are not about pods",
-       Clusterwide("p", "nodeSelector: {}, ingress: [{}]"),
-       {{"db < web 80/TCP", "allow: not isolated"}}},
       {"expressions must hold as well",
        Cilium("p",
               "endpointSelector: {matchExpressions: [{key: app, operator: In, "

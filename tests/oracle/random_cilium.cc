@@ -192,11 +192,9 @@ std::vector<CiliumRule> Rules(RandomSource& random, Direction direction,
   return rules;
 }
 
-CiliumSpec Spec(RandomSource& random, bool is_clusterwide) {
+CiliumSpec Spec(RandomSource& random) {
   CiliumSpec spec;
-  if (is_clusterwide && random.Chance(5)) {
-    spec.node_selector.emplace();
-  } else if (random.Chance(70)) {
+  if (random.Chance(70)) {
     spec.endpoint_selector = random.Selector(false);
   } else {
     spec.endpoint_selector = EndpointSelector(random);
@@ -216,7 +214,7 @@ CiliumPolicy RandomCiliumPolicy(RandomSource& random, const std::string& ns,
                                 const std::string& name) {
   CiliumPolicy policy = {.ns = ns, .name = name};
   for (uint32_t i = random.OneOf<uint32_t>({1, 1, 1, 2, 2, 3}); i > 0; --i) {
-    policy.specs.push_back(Spec(random, policy.is_clusterwide()));
+    policy.specs.push_back(Spec(random));
   }
   return policy;
 }
