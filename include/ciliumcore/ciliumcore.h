@@ -25,6 +25,7 @@
 #include "ciliumcore/maps/map.h"
 #include "ciliumcore/policy/cluster_policy.h"
 #include "ciliumcore/policy/compiler.h"
+#include "ciliumcore/policy/diff.h"
 #include "ciliumcore/policy/manifest.h"
 #include "ciliumcore/policy/matrix.h"
 #include "ciliumcore/policy/named_end.h"

@@ -5,7 +5,6 @@
 #ifndef CILIUMCORE_LIB_POLICY_PORT_RANGES_INTERNAL_H_
 #define CILIUMCORE_LIB_POLICY_PORT_RANGES_INTERNAL_H_
 
-#include <compare>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -18,14 +17,6 @@
 #include "ciliumcore/policy/verdict_table.h"
 
 namespace ciliumcore {
-
-// Port keys from `first` to `last`, both included.
-struct PortKeyRange {
-  uint32_t first = 0;
-  uint32_t last = kMaxPortKey;
-
-  friend auto operator<=>(const PortKeyRange&, const PortKeyRange&) = default;
-};
 
 constexpr PortKeyRange PortRange(Protocol protocol, uint16_t first,
                                  uint16_t last) {

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -55,6 +56,29 @@ constexpr uint32_t PortKey(Protocol protocol, uint16_t port) {
   return uint32_t{static_cast<uint8_t>(protocol)} << 16 | port;
 }
 inline constexpr uint32_t kMaxPortKey = 0xffffff;
+
+// Port keys from `first` to `last`, both included.
+struct PortKeyRange {
+  uint32_t first = 0;
+  uint32_t last = kMaxPortKey;
+
+  friend auto operator<=>(const PortKeyRange&, const PortKeyRange&) = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const PortKeyRange& range) {
+    return H::combine(std::move(h), range.first, range.last);
+  }
+};
+
+// The ranges, cut where a protocol ends unless all of a range's protocols are
+// whole: each part is of one protocol, or of whole protocols. Ascending if the
+// ranges are.
+std::vector<PortKeyRange> CutByProtocol(
+    const std::vector<PortKeyRange>& ranges);
+
+// Ascending ranges for people: "all", "TCP", "TCP 80,443,8000-8999; UDP 53",
+// "protocols 0-5; TCP 0-79,81-65535; protocols 7-255".
+std::string PortsToString(const std::vector<PortKeyRange>& ranges);
 
 // A value; thread-compatible. Minimal: no two neighbouring intervals and no two
 // classes hold the same cells.
