@@ -14,8 +14,8 @@ A scenario is a text of commands, each followed by what it prints, and of files:
     -- shop.yaml --
     kind: NetworkPolicy
 
-Commands run in a directory that holds the files. A blank line ends an output;
-one in it is written as a lone dot.
+Commands run in a directory that holds the files, and `examples`, a link to those
+of the source tree. A blank line ends an output; one in it is written as a lone dot.
 --update writes what is printed now into the scenarios: read the difference.
 """
 
@@ -70,6 +70,7 @@ def replay(path, ccore):
             target = pathlib.Path(directory, name)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(content, encoding="utf-8")
+        os.symlink(os.path.abspath("examples"), os.path.join(directory, "examples"))
         actual, in_output = [], False
         for line in script:
             if line.startswith("$ "):

@@ -10,6 +10,7 @@ void AddPolicyCommands(CLI::App& app) {
   CLI::App& policy =
       *app.add_subcommand("policy", "What network policies allow, and why");
   policy.require_subcommand(1);
+  AddPolicyDiff(policy);
   AddPolicyMatrix(policy);
   AddPolicyTrace(policy);
 }

@@ -9,6 +9,7 @@
 
 namespace ciliumcore::ccore {
 
+void AddPolicyDiff(CLI::App& policy);
 void AddPolicyMatrix(CLI::App& policy);
 void AddPolicyTrace(CLI::App& policy);
 

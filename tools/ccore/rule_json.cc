@@ -5,11 +5,9 @@
 #include <string>
 
 namespace ciliumcore::ccore {
-namespace {
 
-const char* ReasonName(const RuleSet* set) {
-  if (set == nullptr) return "not judged";
-  switch (set->kind) {
+const char* ReasonName(RuleSet::Kind kind) {
+  switch (kind) {
     case RuleSet::Kind::kRules:
       return "rules";
     case RuleSet::Kind::kDefaultDeny:
@@ -26,25 +24,31 @@ const char* ReasonName(const RuleSet* set) {
   return "";
 }
 
-}  // namespace
+nlohmann::ordered_json RuleJson(const RuleRef& rule) {
+  nlohmann::ordered_json json = {{"kind", rule.kind}};
+  if (!rule.ns.empty()) json["namespace"] = rule.ns;
+  json["name"] = rule.name;
+  if (rule.spec != 0) json["spec"] = rule.spec;
+  json["section"] = std::string(DirectionName(rule.section)) +
+                    (rule.is_deny_section ? "Deny" : "");
+  json["index"] = rule.index;
+  return json;
+}
+
+nlohmann::ordered_json PolicyJson(const PolicyRef& policy) {
+  nlohmann::ordered_json json = {{"kind", policy.kind}};
+  if (!policy.ns.empty()) json["namespace"] = policy.ns;
+  json["name"] = policy.name;
+  return json;
+}
 
 void AddRuleSet(const RuleSet* set, nlohmann::ordered_json& json) {
-  json["reason"] = ReasonName(set);
+  json["reason"] = set == nullptr ? "not judged" : ReasonName(set->kind);
   if (set == nullptr) return;
-  for (const RuleRef& rule : set->rules) {
-    nlohmann::ordered_json& out = json["rules"].emplace_back();
-    out["kind"] = rule.kind;
-    if (!rule.ns.empty()) out["namespace"] = rule.ns;
-    out["name"] = rule.name;
-    if (rule.spec != 0) out["spec"] = rule.spec;
-    out["section"] = std::string(DirectionName(rule.section)) +
-                     (rule.is_deny_section ? "Deny" : "");
-    out["index"] = rule.index;
-  }
+  for (const RuleRef& rule : set->rules)
+    json["rules"].push_back(RuleJson(rule));
   for (const PolicyRef& isolating : set->policies) {
-    json["isolated_by"].push_back({{"kind", isolating.kind},
-                                   {"namespace", isolating.ns},
-                                   {"name", isolating.name}});
+    json["isolated_by"].push_back(PolicyJson(isolating));
   }
 }
 

@@ -10,6 +10,12 @@
 
 namespace ciliumcore::ccore {
 
+// "rules", "default deny", ...
+const char* ReasonName(RuleSet::Kind kind);
+
+nlohmann::ordered_json RuleJson(const RuleRef& rule);
+nlohmann::ordered_json PolicyJson(const PolicyRef& policy);
+
 // Adds "reason", and "rules" or "isolated_by" where the set has them. Null: the
 // side was not judged.
 void AddRuleSet(const RuleSet* set, nlohmann::ordered_json& json);
