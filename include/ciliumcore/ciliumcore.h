@@ -30,7 +30,9 @@
 #include "ciliumcore/policy/matrix.h"
 #include "ciliumcore/policy/named_end.h"
 #include "ciliumcore/policy/network_policy.h"
+#include "ciliumcore/policy/policy_edit.h"
 #include "ciliumcore/policy/policy_set.h"
+#include "ciliumcore/policy/why_not.h"
 #include "ciliumcore/service/cluster_services.h"
 #include "ciliumcore/service/service.h"
 // IWYU pragma: end_exports

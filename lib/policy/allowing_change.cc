@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Looks for the changes with the fewest conditions by asking rules what fails,
+// and then tries each of them on the cluster.
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "ciliumcore/policy/why_not.h"
+#include "lib/base/status_macros_internal.h"
+#include "lib/policy/label_edits_internal.h"
+#include "lib/policy/rule_conditions_internal.h"
+
+namespace ciliumcore {
+namespace {
+
+using Kind = PolicyEdit::Kind;
+using Edits = std::vector<PolicyEdit>;
+
+constexpr size_t kRuleConditions = 2;  // of a rule that is added
+constexpr size_t kMostLabels = 2;
+
+// The port of a rule that allows `port`; none where no port says it.
+std::vector<PortRule> PortsFor(const PortProtocol& port) {
+  if (!HasPorts(port.protocol)) return {};
+  PortRule rule;
+  rule.protocol = port.protocol;
+  if (port.port != 0) rule.port = port.port;
+  return {rule};
+}
+
+// The peer of a rule in namespace `ns` that means `peer`, a pod of `cluster` or
+// an address outside.
+PeerRule PeerFor(const EndView& peer, const std::string& ns,
+                 const Cluster& cluster) {
+  PeerRule rule;
+  if (!peer.is_pod) {
+    const int length = peer.address->is_v4() ? 32 : 128;
+    rule.ip_block = IpBlock{IpPrefix::Of(*peer.address, length), {}};
+    return rule;
+  }
+  if (peer.ns != ns) {
+    rule.namespace_selector.emplace().match_labels = {
+        {std::string(kNamespaceNameLabel), peer.ns}};
+  }
+  const auto selected = [&](const LabelSelector& selector) {
+    std::vector<const Pod*> pods;
+    for (const Pod& pod : cluster.pods) {
+      if (pod.ns == peer.ns && selector.Matches(pod.labels)) {
+        pods.push_back(&pod);
+      }
+    }
+    return pods;
+  };
+  LabelSelector& selector = rule.pod_selector.emplace();
+  for (const Label& label : peer.labels) {
+    selector.match_labels.emplace_back(label.key, label.value);
+  }
+  // Labels that tell it from nobody are left out, such as a template's hash.
+  const std::vector<const Pod*> pods = selected(selector);
+  for (size_t i = selector.match_labels.size(); i-- > 0;) {
+    if (selector.match_labels.size() == 1) break;
+    LabelSelector shorter = selector;
+    shorter.match_labels.erase(shorter.match_labels.begin() + i);
+    if (selected(shorter) == pods) selector = std::move(shorter);
+  }
+  return rule;
+}
+
+// The pods that the edited policies select, and those that get a label.
+size_t PodsConcerned(const Cluster& cluster, const Edits& edits) {
+  size_t count = 0;
+  for (const PolicyEdit& edit : edits) {
+    const NetworkPolicy* policy = nullptr;
+    for (const NetworkPolicy& candidate : cluster.policies) {
+      if (candidate.ns == edit.rule.ns && candidate.name == edit.rule.name) {
+        policy = &candidate;
+      }
+    }
+    for (const Pod& pod : cluster.pods) {
+      if (policy != nullptr) {
+        count += pod.ns == policy->ns && !pod.host_network &&
+                 policy->pod_selector.Matches(pod.labels);
+      } else if (pod.ns == edit.ns) {
+        count += edit.kind == Kind::kAddNamespaceLabel ||
+                 (pod.owner_kind == edit.owner_kind &&
+                  pod.owner_name == edit.owner_name);
+      }
+    }
+  }
+  return count;
+}
+
+// What changes are compared by.
+auto Order(const Cluster& cluster, const AllowingChange& change) {
+  std::vector<Kind> kinds;
+  std::string text;
+  for (const PolicyEdit& edit : change.edits) {
+    kinds.push_back(edit.kind);
+    absl::StrAppend(&text, edit.ToString(), "\n");
+  }
+  return std::tuple(change.conditions, change.opened_beside.pairs,
+                    change.opened_beside.ports, change.closed.pairs,
+                    change.closed.ports, PodsConcerned(cluster, change.edits),
+                    change.edits.size(), std::move(kinds), std::move(text));
+}
+
+// How a side judges a flow.
+enum class Denial {
+  kUnknown,  // what NetworkPolicies say is all
+  kNone,
+  kByDefault,
+  kByRules,  // and none of a NetworkPolicy changes that
+};
+
+struct Denials {
+  Denial egress = Denial::kUnknown;
+  Denial ingress = Denial::kUnknown;
+};
+
+Denial DenialOf(const CompiledPolicy& policy, const Cell& cell) {
+  if (cell.verdict != Verdict::kDeny) return Denial::kNone;
+  const RuleSet* set = policy.FindRuleSet(cell.rule_set);
+  return set != nullptr && set->kind == RuleSet::Kind::kDefaultDeny
+             ? Denial::kByDefault
+             : Denial::kByRules;
+}
+
+// "; ingress: denied by CiliumNetworkPolicy shop/guard ingressDeny[0]", and so
+// of each side that denies.
+std::string Reasons(const CompiledCluster& cluster, const WhyNot& why) {
+  std::string reasons;
+  for (const DeniedSide& side : why.sides) {
+    const Cell& cell = side.direction == Direction::kEgress
+                           ? why.decision.egress
+                           : why.decision.ingress;
+    const RuleSet* set = cluster.policy.FindRuleSet(cell.rule_set);
+    absl::StrAppend(&reasons, "; ", DirectionName(side.direction), ": ",
+                    set == nullptr ? "not explained" : set->ToString());
+  }
+  return reasons;
+}
+
+class ChangeFinder {
+ public:
+  ChangeFinder(const CompiledCluster& cluster, const NamedEnd& source,
+               const NamedEnd& destination, PortProtocol port)
+      : cluster_(cluster),
+        source_(source),
+        destination_(destination),
+        flow_{ViewOf(cluster.cluster, source),
+              ViewOf(cluster.cluster, destination), port},
+        has_other_dialects_(!cluster.cluster.cilium_policies.empty() ||
+                            !cluster.cluster.cluster_policies.empty()) {
+    for (Direction direction : kDirections) {
+      near_[static_cast<int>(direction)] =
+          PoliciesNear(cluster.cluster, direction, flow_);
+    }
+  }
+
+  absl::StatusOr<AllowingChange> Find(const WhyNot& why) {
+    CollectSmallest();
+    std::optional<AllowingChange> best;
+    for (const Edits& edits : smallest_) {
+      CC_ASSIGN_OR_RETURN(std::optional<AllowingChange> tried, Try(edits));
+      if (!tried.has_value()) continue;
+      if (!best.has_value() ||
+          Order(cluster_.cluster, *tried) < Order(cluster_.cluster, *best)) {
+        best = std::move(tried);
+      }
+    }
+    if (best.has_value()) return *std::move(best);
+    return absl::NotFoundError(absl::StrCat(
+        source_.ToString(), " -> ", destination_.ToString(), ", ",
+        flow_.port.ToString(),
+        ": expected an edit of NetworkPolicies or labels that allows it, found "
+        "none",
+        Reasons(cluster_, why)));
+  }
+
+ private:
+  // Every change with the fewest conditions, by labels first and then by what
+  // each side still needs.
+  void CollectSmallest() {
+    Consider({});
+    const Edits labels =
+        LabelEdits(cluster_.cluster, source_, destination_, flow_);
+    for (const PolicyEdit& label : labels) Consider({label});
+    if (fewest_ < 2) return;
+    for (size_t i = 0; i < labels.size(); ++i) {
+      for (size_t j = 0; j < i; ++j) {
+        const bool same_key = labels[i].kind == labels[j].kind &&
+                              labels[i].key == labels[j].key &&
+                              labels[i].ns == labels[j].ns &&
+                              labels[i].owner_kind == labels[j].owner_kind &&
+                              labels[i].owner_name == labels[j].owner_name;
+        if (!same_key) Consider({labels[j], labels[i]});
+      }
+    }
+  }
+
+  void Consider(const Edits& labels) {
+    FlowView flow = flow_;
+    for (const PolicyEdit& label : labels) {
+      AddLabel(cluster_.cluster, label, source_, destination_, flow);
+    }
+    const std::optional<Denials> denials = DenialsWith(labels);
+    if (!denials.has_value()) return;
+    const std::optional<size_t> egress =
+        Needed(Direction::kEgress, flow, denials->egress);
+    const std::optional<size_t> ingress =
+        Needed(Direction::kIngress, flow, denials->ingress);
+    if (!egress.has_value() || !ingress.has_value()) return;
+    const size_t conditions = labels.size() + *egress + *ingress;
+    if (conditions > fewest_) return;
+    if (conditions < fewest_) smallest_.clear();
+    fewest_ = conditions;
+    const absl::StatusOr<Cluster> labelled = Apply(cluster_.cluster, labels);
+    if (!labelled.ok()) return;
+    for (const Edits& out :
+         Options(Direction::kEgress, *egress, flow, *labelled)) {
+      for (const Edits& in :
+           Options(Direction::kIngress, *ingress, flow, *labelled)) {
+        Edits& edits = smallest_.emplace_back(labels);
+        edits.insert(edits.end(), out.begin(), out.end());
+        edits.insert(edits.end(), in.begin(), in.end());
+      }
+    }
+  }
+
+  // Calls `visit` with each rule that may allow the flow in that direction.
+  template <typename Visit>
+  bool ForEachRule(Direction direction, const FlowView& flow,
+                   const Visit& visit) const {
+    bool is_isolated = false;
+    for (const NetworkPolicy* policy : near_[static_cast<int>(direction)]) {
+      if (!Isolates(*policy, direction, flow)) continue;
+      is_isolated = true;
+      uint32_t index = 0;
+      for (const NetworkPolicyRule& rule : SectionOf(*policy, direction)) {
+        visit(RuleRef{"NetworkPolicy", policy->ns, policy->name, direction,
+                      index++},
+              FailuresOf(rule, policy->ns, direction, flow));
+      }
+    }
+    return is_isolated;
+  }
+
+  // How each side judges the flow with these labels; none if they cannot be
+  // given.
+  std::optional<Denials> DenialsWith(const Edits& labels) const {
+    if (!has_other_dialects_) return Denials();
+    const auto denials = [&](const CompiledCluster& cluster) {
+      const PairDecision decision = cluster.policy.DecidePair(
+          PartyOf(cluster, source_), PartyOf(cluster, destination_),
+          flow_.port.protocol, flow_.port.port);
+      return Denials{DenialOf(cluster.policy, decision.egress),
+                     DenialOf(cluster.policy, decision.ingress)};
+    };
+    if (labels.empty()) return denials(cluster_);
+    if (labels.size() > fewest_) return std::nullopt;
+    absl::StatusOr<Cluster> labelled = Apply(cluster_.cluster, labels);
+    if (!labelled.ok()) return std::nullopt;
+    const absl::StatusOr<CompiledCluster> compiled =
+        CompileCluster(*std::move(labelled));
+    if (!compiled.ok()) return std::nullopt;
+    return denials(*compiled);
+  }
+
+  // How many conditions of NetworkPolicies that side needs, labels aside; none
+  // if no number of them is enough.
+  std::optional<size_t> Needed(Direction direction, const FlowView& flow,
+                               Denial denial) const {
+    if (denial == Denial::kNone) return 0;
+    if (denial == Denial::kByRules) return std::nullopt;
+    size_t needed = kRuleConditions;
+    const bool is_isolated = ForEachRule(
+        direction, flow, [&](const RuleRef&, const RuleFailures& failures) {
+          if (failures.peer.empty() && failures.port.empty()) {
+            needed = 0;
+          } else if (failures.peer.empty() ? HasPorts(flow.port.protocol)
+                                           : failures.port.empty()) {
+            needed = std::min<size_t>(needed, 1);
+          }
+        });
+    if (denial == Denial::kByDefault && (!is_isolated || needed == 0)) {
+      return std::nullopt;
+    }
+    return is_isolated ? needed : 0;
+  }
+
+  // The ways to write as many conditions as that side needs.
+  std::vector<Edits> Options(Direction direction, size_t needed,
+                             const FlowView& flow,
+                             const Cluster& labelled) const {
+    if (needed == 0) return {{}};
+    const EndView& peer = flow.peer(direction);
+    const std::vector<PortRule> ports = PortsFor(flow.port);
+    std::vector<Edits> options;
+    ForEachRule(
+        direction, flow, [&](const RuleRef& ref, const RuleFailures& failures) {
+          Edits edits;
+          if (!failures.port.empty()) {
+            if (ports.empty()) return;
+            edits.push_back(
+                {.kind = Kind::kAddPort, .rule = ref, .added = {{}, ports}});
+          }
+          if (!failures.peer.empty()) {
+            edits.push_back({.kind = Kind::kAddPeer,
+                             .rule = ref,
+                             .added = {{PeerFor(peer, ref.ns, labelled)}, {}}});
+          }
+          if (edits.size() == needed) options.push_back(std::move(edits));
+        });
+    if (needed < kRuleConditions) return options;
+    for (const NetworkPolicy* policy : near_[static_cast<int>(direction)]) {
+      if (!Isolates(*policy, direction, flow)) continue;
+      const uint32_t index =
+          static_cast<uint32_t>(SectionOf(*policy, direction).size());
+      options.push_back(
+          {{.kind = Kind::kAddRule,
+            .rule = {"NetworkPolicy", policy->ns, policy->name, direction,
+                     index},
+            .added = {{PeerFor(peer, policy->ns, labelled)}, ports}}});
+    }
+    return options;
+  }
+
+  // The change, if it allows the flow.
+  absl::StatusOr<std::optional<AllowingChange>> Try(const Edits& edits) const {
+    CC_ASSIGN_OR_RETURN(Cluster edited, Apply(cluster_.cluster, edits));
+    CC_ASSIGN_OR_RETURN(const CompiledCluster after,
+                        CompileCluster(std::move(edited)));
+    const PairDecision decision = after.policy.DecidePair(
+        PartyOf(after, source_), PartyOf(after, destination_),
+        flow_.port.protocol, flow_.port.port);
+    if (!decision.allowed()) return std::optional<AllowingChange>();
+    AllowingChange change;
+    change.edits = edits;
+    change.conditions = fewest_;
+    change.diff = Diff(cluster_, after);
+    change.opened_beside = change.diff.opened;
+    // The flow itself, unless there are too many to count.
+    for (uint64_t* count :
+         {&change.opened_beside.pairs, &change.opened_beside.ports}) {
+      if (*count != std::numeric_limits<uint64_t>::max()) --*count;
+    }
+    change.closed = change.diff.closed;
+    return std::optional(std::move(change));
+  }
+
+  static Party PartyOf(const CompiledCluster& cluster, const NamedEnd& end) {
+    if (!end.pod.has_value()) return cluster.policy.PartyOf(*end.address);
+    size_t index = 0;
+    const std::vector<IpAddress>& addresses =
+        cluster.cluster.pods[*end.pod].addresses;
+    if (end.address.has_value()) {
+      index = std::find(addresses.begin(), addresses.end(), *end.address) -
+              addresses.begin();
+    }
+    return cluster.policy.PartyOf(*end.pod, index);
+  }
+
+  const CompiledCluster& cluster_;
+  const NamedEnd& source_;
+  const NamedEnd& destination_;
+  const FlowView flow_;
+  std::vector<const NetworkPolicy*> near_[2];  // by direction
+  const bool has_other_dialects_;
+  size_t fewest_ = kMostLabels + 2 * kRuleConditions;  // conditions
+  std::vector<Edits> smallest_;
+};
+
+}  // namespace
+
+absl::StatusOr<AllowingChange> FindAllowingChange(
+    const CompiledCluster& cluster, const NamedEnd& source,
+    const NamedEnd& destination, PortProtocol port) {
+  CC_ASSIGN_OR_RETURN(const WhyNot why,
+                      ExplainDenial(cluster, source, destination, port));
+  if (why.sides.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        source.ToString(), " -> ", destination.ToString(), ", ",
+        port.ToString(), ": expected a flow that is denied, found it allowed"));
+  }
+  return ChangeFinder(cluster, source, destination, port).Find(why);
+}
+
+}  // namespace ciliumcore

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Why-not where other policies than NetworkPolicies decide.
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "ciliumcore/policy/why_not.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/policy/manifest_text.h"
+
+namespace ciliumcore {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using Tier = DeniedSide::Tier;
+
+constexpr char kPods[] = R"(
+apiVersion: v1
+kind: Namespace
+metadata: {name: town}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: town, labels: {app: web}}
+spec: {}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: town, labels: {app: db}}
+spec: {}
+)";
+
+// Isolates db, and allows web one port.
+constexpr char kDbFromWeb[] = R"(---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: town}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress:
+  - from: [{podSelector: {matchLabels: {app: web}}}]
+    ports: [{port: 80}]
+)";
+
+std::string CiliumOfDb(const std::string& name, const std::string& sections) {
+  return absl::StrCat(
+      "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n"
+      "metadata: {name: ",
+      name, ", namespace: town}\nspec:\n  endpointSelector:",
+      " {matchLabels: {app: db}}\n", sections);
+}
+
+std::string ClusterOfDb(const std::string& tier, const std::string& rule) {
+  return absl::StrCat(
+      "---\napiVersion: policy.networking.k8s.io/v1alpha2\n"
+      "kind: ClusterNetworkPolicy\nmetadata: {name: guard}\nspec:\n  tier: ",
+      tier,
+      "\n  priority: 10\n  subject: {pods: {podSelector: {matchLabels: "
+      "{app: db}}}}\n  ingress:\n  - ",
+      rule, "\n");
+}
+
+constexpr char kDenyEverybody[] = "{action: Deny, from: [{namespaces: {}}]}";
+
+// web -> db, to port 81 of TCP.
+class Question {
+ public:
+  explicit Question(const std::string& policies)
+      : cluster_(*CompileCluster(Load(kPods + policies))),
+        source_(FindNamedEnds(cluster_, "town/web")->front()),
+        destination_(FindNamedEnds(cluster_, "town/db")->front()) {}
+
+  WhyNot Explain() const {
+    return *ExplainDenial(cluster_, source_, destination_, port_);
+  }
+  // The only side that denies.
+  DeniedSide Denied() const {
+    const WhyNot why = Explain();
+    EXPECT_EQ(why.sides.size(), 1u);
+    return why.sides.size() == 1 ? why.sides.front() : DeniedSide();
+  }
+  absl::StatusOr<AllowingChange> Change() const {
+    return FindAllowingChange(cluster_, source_, destination_, port_);
+  }
+  // Each edit of the change; it must allow.
+  std::vector<std::string> Edits() const {
+    const absl::StatusOr<AllowingChange> change = Change();
+    EXPECT_TRUE(change.ok()) << change.status();
+    std::vector<std::string> texts;
+    if (!change.ok()) return texts;
+    const CompiledCluster edited =
+        *CompileCluster(*Apply(cluster_.cluster, change->edits));
+    EXPECT_TRUE(ExplainDenial(edited,
+                              FindNamedEnds(edited, "town/web")->front(),
+                              FindNamedEnds(edited, "town/db")->front(), port_)
+                    ->sides.empty());
+    for (const PolicyEdit& edit : change->edits) {
+      texts.push_back(edit.ToString());
+    }
+    return texts;
+  }
+  void ExpectNoChange(const std::string& because) const {
+    const absl::Status status = Change().status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(because));
+  }
+
+ private:
+  const CompiledCluster cluster_;
+  const NamedEnd source_;
+  const NamedEnd destination_;
+  const PortProtocol port_ = *PortProtocol::Parse("81/TCP");
+};
+
+std::vector<std::string> Names(const std::vector<RuleRef>& rules) {
+  std::vector<std::string> names;
+  for (const RuleRef& rule : rules) names.push_back(rule.ToString());
+  return names;
+}
+
+constexpr char kDenyWeb[] =
+    "  ingressDeny:\n  - fromEndpoints: [{matchLabels: {app: web}}]\n";
+
+TEST(WhyNotDialectsTest, ADenialOfCiliumIsNamedAndNoRuleOverrulesIt) {
+  // The NetworkPolicy lacks only a port, which would be one condition.
+  const Question question(kDbFromWeb + CiliumOfDb("guard", kDenyWeb));
+  const DeniedSide side = question.Denied();
+  EXPECT_EQ(side.reason, RuleSet::Kind::kDenied);
+  EXPECT_EQ(side.tier, Tier::kNormal);
+  EXPECT_THAT(Names(side.denied_by),
+              ElementsAre("CiliumNetworkPolicy town/guard ingressDeny[0]"));
+  EXPECT_THAT(side.isolated_by, IsEmpty());
+  EXPECT_THAT(side.rules, IsEmpty());
+  question.ExpectNoChange(
+      "ingress: denied by CiliumNetworkPolicy town/guard ingressDeny[0]");
+}
+
+TEST(WhyNotDialectsTest, ALabelMayEvadeADenial) {
+  const Question question(
+      CiliumOfDb("guard",
+                 "  enableDefaultDeny: {ingress: false}\n  ingressDeny:\n"
+                 "  - fromEndpoints: [{matchExpressions: [{key: "
+                 "'k8s:cleared', operator: DoesNotExist}]}]\n"));
+  EXPECT_EQ(question.Denied().reason, RuleSet::Kind::kDenied);
+  EXPECT_THAT(question.Edits(),
+              ElementsAre("add to the labels of the pods of town/web[Pod]: "
+                          "\"cleared\": \"true\""));
+}
+
+constexpr char kAllowOthers[] =
+    "  ingress:\n  - fromEndpoints: [{matchLabels: {app: web, may: 'yes'}}]\n";
+
+TEST(WhyNotDialectsTest, WhatIsolatesAloneIsNoNetworkPolicyToEdit) {
+  const Question question(
+      CiliumOfDb("guard",
+                 "  ingress:\n  - fromEndpoints: [{matchLabels: {app: api}}]"
+                 "\n"));
+  const DeniedSide side = question.Denied();
+  EXPECT_EQ(side.reason, RuleSet::Kind::kDefaultDeny);
+  EXPECT_THAT(side.isolated_by,
+              ElementsAre(PolicyRef{"CiliumNetworkPolicy", "town", "guard"}));
+  EXPECT_THAT(side.rules, IsEmpty());
+  EXPECT_THAT(side.denied_by, IsEmpty());
+  question.ExpectNoChange(
+      "isolated for ingress by CiliumNetworkPolicy town/guard");
+}
+
+TEST(WhyNotDialectsTest, ALabelThatARuleOfCiliumAsksForAllows) {
+  EXPECT_THAT(Question(CiliumOfDb("guard", kAllowOthers)).Edits(),
+              ElementsAre("add to the labels of the pods of town/web[Pod]: "
+                          "\"may\": \"yes\""));
+}
+
+TEST(WhyNotDialectsTest, ANamespacesLabelThatARuleOfCiliumAsksForAllows) {
+  EXPECT_THAT(
+      Question(CiliumOfDb("guard",
+                          "  ingress:\n  - fromEndpoints: [{matchLabels: "
+                          "{'k8s:io.cilium.k8s.namespace.labels.team': one}}]"
+                          "\n"))
+          .Edits(),
+      ElementsAre("add to the labels of namespace town: \"team\": \"one\""));
+}
+
+TEST(WhyNotDialectsTest, ARuleOfANetworkPolicyAllowsWhereBothIsolate) {
+  const Question question(
+      kDbFromWeb +
+      CiliumOfDb("guard",
+                 "  ingress:\n  - fromEndpoints: [{matchLabels: {app: api}}]"
+                 "\n"));
+  const DeniedSide side = question.Denied();
+  EXPECT_EQ(side.isolated_by.size(), 2u);
+  ASSERT_EQ(side.rules.size(), 1u);
+  EXPECT_EQ(side.rules[0].rule.ToString(), "NetworkPolicy town/db ingress[0]");
+  EXPECT_THAT(question.Edits(),
+              ElementsAre("add to the ports of NetworkPolicy town/db "
+                          "ingress[0]: {protocol: TCP, port: 81}"));
+}
+
+TEST(WhyNotDialectsTest, AuthenticationThatIsDemandedDenies) {
+  const Question question(
+      kDbFromWeb +
+      CiliumOfDb("guard",
+                 "  ingress:\n  - fromEndpoints: [{matchLabels: {app: web}}]\n"
+                 "    authentication: {mode: required}\n"));
+  const DeniedSide side = question.Denied();
+  EXPECT_EQ(side.reason, RuleSet::Kind::kAuthentication);
+  EXPECT_THAT(Names(side.denied_by),
+              ElementsAre("CiliumNetworkPolicy town/guard ingress[0]"));
+  question.ExpectNoChange("not authenticated, as demanded by");
+}
+
+TEST(WhyNotDialectsTest, TheAdminTierIsNotOverruled) {
+  const Question question(kDbFromWeb + ClusterOfDb("Admin", kDenyEverybody));
+  const DeniedSide side = question.Denied();
+  EXPECT_EQ(side.reason, RuleSet::Kind::kDenied);
+  EXPECT_EQ(side.tier, Tier::kAdmin);
+  EXPECT_THAT(Names(side.denied_by),
+              ElementsAre("ClusterNetworkPolicy guard ingress[0]"));
+  question.ExpectNoChange(
+      "ingress: denied by ClusterNetworkPolicy guard ingress[0]");
+}
+
+TEST(WhyNotDialectsTest, ALabelMayEvadeTheAdminTier) {
+  const Question question(ClusterOfDb(
+      "Admin",
+      "{action: Deny, from: [{namespaces: {matchExpressions: [{key: trusted, "
+      "operator: DoesNotExist}]}}]}"));
+  EXPECT_THAT(question.Edits(),
+              ElementsAre("add to the labels of namespace town: \"trusted\": "
+                          "\"true\""));
+}
+
+TEST(WhyNotDialectsTest, TheBaselineTierIsAskedLast) {
+  const std::string baseline = ClusterOfDb("Baseline", kDenyEverybody);
+  const Question question(baseline);
+  EXPECT_EQ(question.Denied().tier, Tier::kBaseline);
+  question.ExpectNoChange(
+      "ingress: denied by ClusterNetworkPolicy guard ingress[0]");
+  // A NetworkPolicy that isolates decides before it.
+  EXPECT_THAT(Question(baseline + kDbFromWeb).Edits(),
+              ElementsAre(HasSubstr("add to the ports of")));
+  // A label makes one do so.
+  EXPECT_THAT(Question(baseline + R"(---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: open, namespace: town}
+spec:
+  podSelector: {matchLabels: {zone: open}}
+  ingress: [{}]
+)")
+                  .Edits(),
+              ElementsAre("add to the labels of the pods of town/db[Pod]: "
+                          "\"zone\": \"open\""));
+}
+
+TEST(WhyNotDialectsTest, OneSideThatCannotBeAllowedLeavesNoChange) {
+  // The way out lacks a port only.
+  const Question question(
+      CiliumOfDb("guard", kDenyWeb) +
+      std::string("---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+                  "metadata: {name: web, namespace: town}\nspec:\n"
+                  "  podSelector: {matchLabels: {app: web}}\n"
+                  "  policyTypes: [Egress]\n  egress: [{ports: [{port: 80}]}]"
+                  "\n"));
+  EXPECT_EQ(question.Explain().sides.size(), 2u);
+  question.ExpectNoChange("egress: default deny");
+  question.ExpectNoChange("ingress: denied by CiliumNetworkPolicy");
+}
+
+TEST(WhyNotDialectsTest, WhatAProxyJudgesIsAllowed) {
+  const Question question(
+      CiliumOfDb("guard",
+                 "  ingress:\n  - fromEndpoints: [{matchLabels: {app: web}}]\n"
+                 "    toPorts:\n    - ports: [{port: '81', protocol: TCP}]\n"
+                 "      rules: {http: [{method: GET}]}\n"));
+  const WhyNot why = question.Explain();
+  EXPECT_EQ(why.decision.ingress.verdict, Verdict::kRedirect);
+  EXPECT_THAT(why.sides, IsEmpty());
+  EXPECT_EQ(question.Change().status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace ciliumcore
