@@ -6,9 +6,7 @@
 #include <cstdint>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -18,6 +16,7 @@
 #include "nlohmann/json.hpp"
 #include "tools/ccore/command.h"
 #include "tools/ccore/policy.h"
+#include "tools/ccore/policy_flows.h"
 #include "tools/ccore/rule_json.h"
 
 namespace ciliumcore::ccore {
@@ -32,54 +31,6 @@ struct Arguments {
   std::string destination;
   std::string port;
 };
-
-// One flow between a pair of pods or addresses.
-struct Flow {
-  NamedEnd source;
-  NamedEnd destination;
-  PairDecision decision;
-
-  bool is_to_itself() const {
-    return source.pod.has_value() && source.pod == destination.pod;
-  }
-};
-
-// What happens on the way; flows of other pods that fare alike are left out.
-std::vector<Flow> Trace(const CompiledPolicy& policy,
-                        const std::vector<NamedEnd>& sources,
-                        const std::vector<NamedEnd>& destinations,
-                        const PortProtocol& port) {
-  std::vector<Flow> flows;
-  std::optional<Flow> to_itself;
-  for (const NamedEnd& source : sources) {
-    for (const NamedEnd& destination : destinations) {
-      if (!MayMeet(source, destination)) continue;
-      Flow flow = {source, destination, {}};
-      if (flow.is_to_itself()) {
-        flow.decision.egress.verdict = Verdict::kAllow;
-        flow.decision.ingress.verdict = Verdict::kAllow;
-        to_itself = std::move(flow);
-        continue;
-      }
-      flow.decision = policy.DecidePair(source.party, destination.party,
-                                        port.protocol, port.port);
-      const auto alike = [&flow](const Flow& other) {
-        return other.decision.egress == flow.decision.egress &&
-               other.decision.ingress == flow.decision.ingress;
-      };
-      if (std::none_of(flows.begin(), flows.end(), alike)) {
-        flows.push_back(std::move(flow));
-      }
-    }
-  }
-  if (flows.empty() && to_itself.has_value()) flows.push_back(*to_itself);
-  return flows;
-}
-
-bool IsOutside(const std::vector<NamedEnd>& ends) {
-  return std::none_of(ends.begin(), ends.end(),
-                      [](const NamedEnd& end) { return end.pod.has_value(); });
-}
 
 // One end's judgement in words.
 struct Judgement {
@@ -146,13 +97,6 @@ void PrintText(const CompiledPolicy& policy, const PortProtocol& port,
   }
 }
 
-Json EndJson(const NamedEnd& end) {
-  Json json;
-  if (end.pod.has_value()) json["pod"] = end.name;
-  if (end.address.has_value()) json["address"] = end.address->ToString();
-  return json;
-}
-
 Json SideJson(const CompiledPolicy& policy, const Cell& cell) {
   Json json = {{"verdict", std::string(VerdictName(cell.verdict))}};
   AddRuleSet(policy.FindRuleSet(cell.rule_set), json);
@@ -182,36 +126,18 @@ int Run(const Arguments& arguments) {
   if (!port.ok()) return BadInput(Annotate(port.status(), "--dport"));
   absl::StatusOr<CompiledCluster> cluster = LoadCluster(arguments.manifests);
   if (!cluster.ok()) return BadInput(cluster.status());
-  auto sources = FindNamedEnds(*cluster, arguments.source);
-  if (!sources.ok()) return BadInput(Annotate(sources.status(), "--src"));
-  auto destinations = FindNamedEnds(*cluster, arguments.destination);
-  if (!destinations.ok()) {
-    return BadInput(Annotate(destinations.status(), "--dst"));
-  }
-
-  if (IsOutside(*sources) && IsOutside(*destinations)) {
-    return BadInput(absl::InvalidArgumentError(
-        "neither --src nor --dst is a pod of these manifests"));
-  }
-  const std::vector<Flow> flows =
-      Trace(cluster->policy, *sources, *destinations, *port);
-  if (flows.empty()) {
-    return BadInput(absl::InvalidArgumentError(
-        "--src and --dst have no address family in common"));
-  }
+  absl::StatusOr<std::vector<Flow>> flows =
+      FindFlows(*cluster, {arguments.source, "--src"},
+                {arguments.destination, "--dst"}, *port);
+  if (!flows.ok()) return BadInput(flows.status());
   if (arguments.output == Output::kJson) {
-    PrintJson(cluster->policy, *port, flows, std::cout);
+    PrintJson(cluster->policy, *port, *flows, std::cout);
   } else {
-    PrintText(cluster->policy, *port, flows, std::cout);
+    PrintText(cluster->policy, *port, *flows, std::cout);
   }
-  if (flows.size() > 1) {
-    Note(
-        absl::StrCat("the pods or their addresses fare differently; each of "
-                     "the ",
-                     flows.size(), " flows stands for those like it"));
-  }
+  NoteIfDifferent(*flows);
   const bool all_allowed =
-      std::all_of(flows.begin(), flows.end(),
+      std::all_of(flows->begin(), flows->end(),
                   [](const Flow& flow) { return flow.decision.allowed(); });
   return all_allowed ? kOk : kCheckFailed;
 }

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// ccore policy why-not: why a flow is denied, and what would allow it.
+
+#include <algorithm>
+#include <iostream>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "ciliumcore/base/status.h"
+#include "ciliumcore/policy/why_not.h"
+#include "nlohmann/json.hpp"
+#include "tools/ccore/command.h"
+#include "tools/ccore/diff_output.h"
+#include "tools/ccore/policy.h"
+#include "tools/ccore/policy_flows.h"
+#include "tools/ccore/rule_json.h"
+
+namespace ciliumcore::ccore {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr char kNetworkPolicy[] = "NetworkPolicy";
+constexpr size_t kRulesShown = 3;     // of a side, as text
+constexpr size_t kChangesShown = 10;  // of the suggestion, as text
+
+struct Arguments {
+  ManifestArguments manifests;
+  Output output = Output::kText;
+  std::string source;
+  std::string destination;
+  std::string port;
+};
+
+// A flow with its explanation, and if it is denied what would allow it.
+struct Answer {
+  Flow flow;
+  WhyNot why;
+  std::optional<AllowingChange> change;  // none if nothing known would
+
+  bool is_denied() const { return !why.sides.empty(); }
+};
+
+absl::StatusOr<Answer> AnswerTo(const CompiledCluster& cluster,
+                                const Flow& flow, const PortProtocol& port) {
+  Answer answer;
+  answer.flow = flow;
+  absl::StatusOr<WhyNot> why =
+      ExplainDenial(cluster, flow.source, flow.destination, port);
+  if (!why.ok()) return why.status();
+  answer.why = *std::move(why);
+  if (!answer.is_denied()) return answer;
+  absl::StatusOr<AllowingChange> change =
+      FindAllowingChange(cluster, flow.source, flow.destination, port);
+  if (change.ok()) {
+    answer.change = *std::move(change);
+  } else if (!absl::IsNotFound(change.status())) {
+    return change.status();
+  }
+  return answer;
+}
+
+void PrintDenyingRules(const DeniedSide& side, std::ostream& out) {
+  const bool demands = side.reason == RuleSet::Kind::kAuthentication;
+  out << (demands ? "    allowed only with authentication by\n"
+                  : "    denied by\n");
+  for (const RuleRef& rule : side.denied_by) {
+    out << "      " << rule.ToString() << "\n";
+  }
+  if (demands) {
+    out << "    nobody authenticates, and no other rule does without\n";
+    return;
+  }
+  switch (side.tier) {
+    case DeniedSide::Tier::kAdmin:
+      out << "    of the Admin tier, which is asked before all other "
+             "policies\n";
+      break;
+    case DeniedSide::Tier::kNormal:
+      out << "    a denial, which prevails over what other rules allow\n";
+      break;
+    case DeniedSide::Tier::kBaseline:
+      out << "    of the Baseline tier, which is asked where no other policy "
+             "decides\n";
+      break;
+  }
+}
+
+void PrintDenial(const Flow& flow, const DeniedSide& side, std::ostream& out) {
+  const NamedEnd& subject =
+      side.direction == Direction::kEgress ? flow.source : flow.destination;
+  out << "\n  " << DirectionName(side.direction) << " of " << subject.Name()
+      << ": deny\n";
+  if (side.reason != RuleSet::Kind::kDefaultDeny) {
+    PrintDenyingRules(side, out);
+    return;
+  }
+  out << "    isolated by\n";
+  for (const PolicyRef& policy : side.isolated_by) {
+    out << "      " << policy.ToString() << "\n";
+  }
+  if (side.rules.empty()) {
+    const bool all_known = std::all_of(
+        side.isolated_by.begin(), side.isolated_by.end(),
+        [](const PolicyRef& policy) { return policy.kind == kNetworkPolicy; });
+    out << (all_known ? "    these policies have no rule\n"
+                      : "    no NetworkPolicy among them has a rule, and no "
+                        "rule of the others allows it\n");
+    return;
+  }
+  out << "    nearest rules\n";
+  const size_t shown = std::min(kRulesShown, side.rules.size());
+  for (size_t i = 0; i < shown; ++i) {
+    out << "      " << side.rules[i].rule.ToString() << "\n";
+    for (const FailedCondition& failed : side.rules[i].failed) {
+      out << "        " << failed.ToString() << "\n";
+    }
+  }
+  if (shown < side.rules.size()) {
+    out << "      and " << side.rules.size() - shown << " more\n";
+  }
+}
+
+void PrintAllowed(const CompiledPolicy& policy, const char* name,
+                  const Cell& cell, std::ostream& out) {
+  const RuleSet* set = policy.FindRuleSet(cell.rule_set);
+  out << "  " << name << ": ";
+  if (set == nullptr) {
+    out << "not judged\n";
+    return;
+  }
+  // What a proxy lets pass of it is not known here.
+  if (cell.verdict == Verdict::kRedirect) out << "redirect, ";
+  out << set->ToString() << "\n";
+}
+
+// Of a PolicyDiff::Total.
+std::string PairsText(uint64_t pairs) {
+  if (pairs == std::numeric_limits<uint64_t>::max())
+    return "2^64 pairs or more";
+  return Plural(pairs, "pair", "pairs");
+}
+
+void PrintChange(const AllowingChange& change, std::ostream& out) {
+  out << "\n  smallest change that allows it ("
+      << Plural(change.conditions, "condition", "conditions") << ")\n";
+  for (const PolicyEdit& edit : change.edits) {
+    out << "    " << edit.ToString() << "\n";
+  }
+  const uint64_t pairs = change.opened_beside.pairs;
+  const uint64_t ports = change.opened_beside.ports;
+  if (ports == 0) {
+    out << "    opens nothing else\n";
+  } else if (pairs == 0) {
+    out << "    opens more of this pair\n";
+  } else {
+    out << "    opens beside it " << PairsText(pairs) << "\n";
+  }
+  if (change.closed.pairs != 0) {
+    out << "    closes " << PairsText(change.closed.pairs) << "\n";
+  }
+  size_t count = 0;
+  for (const PolicyDiff::Change& part : change.diff.changes) {
+    if (part.kind == PolicyDiff::Kind::kOtherRules) continue;
+    if (++count > kChangesShown) continue;
+    out << "      " << ChangeName(part.kind) << ": "
+        << PeerText(change.diff, part.source) << " -> "
+        << PeerText(change.diff, part.destination) << ", "
+        << PortsToString(change.diff.port_sets[part.ports]);
+    if (part.pairs != part.of_pairs) {
+      out << " (" << part.pairs << " of "
+          << Plural(part.of_pairs, "pair", "pairs") << ")";
+    }
+    out << "\n";
+  }
+  if (count > kChangesShown) {
+    out << "      and " << count - kChangesShown << " more\n";
+  }
+}
+
+void PrintNoChange(const CompiledPolicy& policy, const WhyNot& why,
+                   std::ostream& out) {
+  out << "\n  no edit of these NetworkPolicies, and no label added, allows "
+         "it\n";
+  for (const DeniedSide& side : why.sides) {
+    const Cell& cell = side.direction == Direction::kEgress
+                           ? why.decision.egress
+                           : why.decision.ingress;
+    const RuleSet* set = policy.FindRuleSet(cell.rule_set);
+    if (set == nullptr) continue;
+    out << "    " << DirectionName(side.direction) << ": " << set->ToString()
+        << "\n";
+  }
+}
+
+void PrintText(const CompiledPolicy& policy, const PortProtocol& port,
+               const std::vector<Answer>& answers, std::ostream& out) {
+  const char* separator = "";
+  for (const Answer& answer : answers) {
+    const Flow& flow = answer.flow;
+    out << separator << flow.source.ToString() << " -> "
+        << flow.destination.ToString() << ", " << port.ToString() << ": "
+        << (answer.is_denied() ? "denied" : "allowed") << "\n";
+    separator = "\n";
+    for (const DeniedSide& side : answer.why.sides) {
+      PrintDenial(flow, side, out);
+    }
+    if (answer.change.has_value()) {
+      PrintChange(*answer.change, out);
+    } else if (answer.is_denied()) {
+      PrintNoChange(policy, answer.why, out);
+    } else if (flow.is_to_itself()) {
+      out << "  a pod always reaches itself\n";
+    } else {
+      PrintAllowed(policy, "egress", answer.why.decision.egress, out);
+      PrintAllowed(policy, "ingress", answer.why.decision.ingress, out);
+    }
+  }
+}
+
+Json SideJson(const DeniedSide& side) {
+  Json json = {{"direction", std::string(DirectionName(side.direction))},
+               {"reason", ReasonName(side.reason)}};
+  if (side.reason != RuleSet::Kind::kDefaultDeny) {
+    json["denied_by"] = Json::array();
+    for (const RuleRef& rule : side.denied_by) {
+      json["denied_by"].push_back(RuleJson(rule));
+    }
+    if (side.tier != DeniedSide::Tier::kNormal) {
+      json["tier"] =
+          side.tier == DeniedSide::Tier::kAdmin ? "Admin" : "Baseline";
+    }
+    return json;
+  }
+  json["isolated_by"] = Json::array();
+  json["rules"] = Json::array();
+  for (const PolicyRef& policy : side.isolated_by) {
+    json["isolated_by"].push_back(PolicyJson(policy));
+  }
+  for (const NearRule& near : side.rules) {
+    Json failed = Json::array();
+    for (const FailedCondition& condition : near.failed) {
+      Json part = {{"place", condition.place}};
+      if (!condition.key.empty()) part["label"] = condition.key;
+      part["expected"] = condition.expected;
+      part["found"] = condition.found;
+      part["text"] = condition.ToString();
+      failed.push_back(std::move(part));
+    }
+    json["rules"].push_back(
+        {{"rule", RuleJson(near.rule)}, {"failed", std::move(failed)}});
+  }
+  return json;
+}
+
+Json EditJson(const PolicyEdit& edit) {
+  Json json = {{"kind", std::string(EditName(edit.kind))}};
+  switch (edit.kind) {
+    case PolicyEdit::Kind::kAddPodLabel:
+      json["workload"] = {{"kind", edit.owner_kind},
+                          {"namespace", edit.ns},
+                          {"name", edit.owner_name}};
+      break;
+    case PolicyEdit::Kind::kAddNamespaceLabel:
+      json["namespace"] = edit.ns;
+      break;
+    default:
+      json["rule"] = RuleJson(edit.rule);
+  }
+  json["yaml"] = edit.Yaml();
+  json["text"] = edit.ToString();
+  return json;
+}
+
+Json TotalJson(const PolicyDiff::Total& total) {
+  return {{"pairs", total.pairs}, {"ports", total.ports}};
+}
+
+Json ChangeJson(const AllowingChange& change) {
+  Json edits = Json::array();
+  for (const PolicyEdit& edit : change.edits) edits.push_back(EditJson(edit));
+  Json changes = Json::array();
+  for (const PolicyDiff::Change& part : change.diff.changes) {
+    if (part.kind == PolicyDiff::Kind::kOtherRules) continue;
+    changes.push_back({{"kind", std::string(ChangeName(part.kind))},
+                       {"source", PeerJson(change.diff, part.source)},
+                       {"destination", PeerJson(change.diff, part.destination)},
+                       {"ports", PortsJson(change.diff.port_sets[part.ports])},
+                       {"pairs", part.pairs},
+                       {"of_pairs", part.of_pairs}});
+  }
+  return {{"conditions", change.conditions},
+          {"edits", std::move(edits)},
+          {"opens_beside", TotalJson(change.opened_beside)},
+          {"closes", TotalJson(change.closed)},
+          {"changes", std::move(changes)}};
+}
+
+Json AnswerJson(const CompiledPolicy& policy, const PortProtocol& port,
+                const Answer& answer) {
+  Json json = {{"source", EndJson(answer.flow.source)},
+               {"destination", EndJson(answer.flow.destination)},
+               {"protocol", ProtocolName(port.protocol)},
+               {"port", port.port},
+               {"allowed", !answer.is_denied()}};
+  if (!answer.is_denied()) {
+    if (answer.flow.is_to_itself()) return json;
+    for (const auto& [name, cell] :
+         {std::pair("egress", &answer.why.decision.egress),
+          std::pair("ingress", &answer.why.decision.ingress)}) {
+      json[name]["verdict"] = std::string(VerdictName(cell->verdict));
+      AddRuleSet(policy.FindRuleSet(cell->rule_set), json[name]);
+    }
+    return json;
+  }
+  for (const DeniedSide& side : answer.why.sides) {
+    json["denied"].push_back(SideJson(side));
+  }
+  json["change"] =
+      answer.change.has_value() ? ChangeJson(*answer.change) : Json();
+  return json;
+}
+
+int Run(const Arguments& arguments) {
+  absl::StatusOr<PortProtocol> port = PortProtocol::Parse(arguments.port);
+  if (!port.ok()) return BadInput(Annotate(port.status(), "PORT"));
+  absl::StatusOr<CompiledCluster> cluster = LoadCluster(arguments.manifests);
+  if (!cluster.ok()) return BadInput(cluster.status());
+  absl::StatusOr<std::vector<Flow>> flows =
+      FindFlows(*cluster, {arguments.source, "SOURCE"},
+                {arguments.destination, "DESTINATION"}, *port);
+  if (!flows.ok()) return BadInput(flows.status());
+  std::vector<Answer> answers;
+  for (const Flow& flow : *flows) {
+    absl::StatusOr<Answer> answer = AnswerTo(*cluster, flow, *port);
+    if (!answer.ok()) return BadInput(answer.status());
+    answers.push_back(*std::move(answer));
+  }
+  if (arguments.output == Output::kJson) {
+    Json all = Json::array();
+    for (const Answer& answer : answers) {
+      all.push_back(AnswerJson(cluster->policy, *port, answer));
+    }
+    std::cout << Json{{"flows", std::move(all)}}.dump(2) << "\n";
+  } else {
+    PrintText(cluster->policy, *port, answers, std::cout);
+  }
+  NoteIfDifferent(*flows);
+  const bool any_denied =
+      std::any_of(answers.begin(), answers.end(),
+                  [](const Answer& answer) { return answer.is_denied(); });
+  return any_denied ? kCheckFailed : kOk;
+}
+
+}  // namespace
+
+void AddPolicyWhyNot(CLI::App& policy) {
+  CLI::App& command = *policy.add_subcommand(
+      "why-not", "Why a flow is denied, and the smallest change to allow it");
+  command.footer(
+      "SOURCE and DESTINATION are as of trace. Says which policies isolate, "
+      "what each of\ntheir rules nearest to the flow asks for, and the change "
+      "with the fewest conditions\nthat opens least beside it, tried on the "
+      "manifests. Ends with 0 if the flow is\nallowed, with 1 if it is denied, "
+      "with 2 if there is no answer.");
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("SOURCE", arguments->source, "where the flow comes from")
+      ->required();
+  command.add_option("DESTINATION", arguments->destination, "where it goes")
+      ->required();
+  command
+      .add_option("PORT", arguments->port,
+                  "port and protocol: 8080/TCP, 0/ICMP")
+      ->required();
+  AddManifestOptions(command, arguments->manifests);
+  AddOutputOption(command, arguments->output);
+  SetAction(command, [arguments] { return Run(*arguments); });
+}
+
+}  // namespace ciliumcore::ccore
