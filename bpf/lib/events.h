@@ -43,6 +43,12 @@ CC_INLINE void cc_count_lost(__u32 kind)
 		__sync_fetch_and_add(lost, 1);
 }
 
+/* True for what policy refuses, which an audit lets pass. */
+CC_INLINE bool cc_is_of_policy(__u8 reason)
+{
+	return reason == CC_REASON_POLICY_DENIED || reason == CC_REASON_NO_PROXY;
+}
+
 /* Says in a record of `bytes` what every event does. */
 CC_INLINE void cc_write_event(struct cc_event *event, __u32 bytes, __u32 ifindex,
 			      const struct cc_packet *p, const struct cc_told *told)
@@ -67,7 +73,7 @@ CC_INLINE void cc_write_event(struct cc_event *event, __u32 bytes, __u32 ifindex
 	event->ifindex = ifindex;
 	event->packet_bytes = p->bytes;
 	event->is_reply = told->is_reply;
-	event->audited = told->reason == CC_REASON_POLICY_DENIED && cc_cfg()->audit_only;
+	event->audited = cc_is_of_policy(told->reason) && cc_cfg()->audit_only;
 	event->pad[0] = event->pad[1] = 0;
 }
 

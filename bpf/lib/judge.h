@@ -74,6 +74,8 @@ CC_INLINE __u8 cc_judge_side(const struct cc_endpoint *endpoint, __u32 side, __u
 	told->direction = side;
 	if (cell.verdict == CC_VERDICT_ALLOW)
 		return 0;
+	if (cell.verdict == CC_VERDICT_REDIRECT)
+		return CC_REASON_NO_PROXY;
 	return CC_REASON_POLICY_DENIED;
 }
 

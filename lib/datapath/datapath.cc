@@ -119,6 +119,15 @@ Transaction& Transaction::SetNamespaces(std::vector<Namespace> namespaces) {
   return *this;
 }
 
+Transaction& Transaction::SetPolicyContext(PolicyContext context) {
+  state_->edits.push_back(
+      [context = internal::Shared(std::move(context))](Intent& intent) {
+        if (*intent.context != *context) intent.context = context;
+        return absl::OkStatus();
+      });
+  return *this;
+}
+
 absl::StatusOr<ChangePlan> Transaction::Plan() const {
   return state_->target->Plan(state_->edits);
 }

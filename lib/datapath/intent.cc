@@ -76,6 +76,7 @@ PolicyInput PolicyInputOf(const Intent& intent,
                           const Surroundings& surroundings) {
   PolicyInput input;
   static_cast<Policies&>(input) = *intent.policies;
+  static_cast<PolicyContext&>(input) = *intent.context;
   // Namespaces as the caller described them, else as identities do.
   std::map<std::string, Namespace> namespaces;
   const auto note_namespace = [&](const IdentityRef& identity) {

@@ -60,6 +60,7 @@ struct Intent {
   Shared<std::map<IpAddress, RemoteOptions>> remotes;  // by first address
   Shared<ServiceTable> services;
   Shared<Policies> policies;
+  Shared<PolicyContext> context;
   std::vector<Namespace> namespaces;
 };
 

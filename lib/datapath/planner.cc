@@ -39,6 +39,7 @@ absl::StatusOr<CompiledPolicy> Planner::CompiledPolicyOf(
                           input_of_->endpoints.IsSameAs(intent.endpoints) &&
                           input_of_->remotes.IsSameAs(intent.remotes) &&
                           input_of_->namespaces == intent.namespaces &&
+                          input_of_->context.IsSameAs(intent.context) &&
                           host_addresses_of_ == surroundings.host_addresses;
   if (same_input) return compiler_.Recompile(*intent.policies);
   input_of_ = {.endpoints = intent.endpoints,
@@ -46,6 +47,7 @@ absl::StatusOr<CompiledPolicy> Planner::CompiledPolicyOf(
                .remotes = intent.remotes,
                .services = {},
                .policies = {},
+               .context = intent.context,
                .namespaces = intent.namespaces};
   host_addresses_of_ = surroundings.host_addresses;
   return compiler_.Compile(PolicyInputOf(intent, surroundings));

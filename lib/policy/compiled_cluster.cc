@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros_internal.h"
@@ -79,17 +82,8 @@ std::vector<IpAddress> BackendsOf(const Service& service,
 
 PolicyInput InputOf(const Cluster& cluster) {
   PolicyInput input;
-  input.policies = cluster.policies;
-  input.cilium_policies = cluster.cilium_policies;
-  input.cluster_policies = cluster.cluster_policies;
-  input.cidr_groups = cluster.cidr_groups;
-  for (const Service& service : cluster.services) {
-    input.services.push_back({.ns = service.ns,
-                              .name = service.name,
-                              .labels = service.labels,
-                              .selector = service.selector,
-                              .addresses = BackendsOf(service, cluster)});
-  }
+  static_cast<Policies&>(input) = PoliciesOf(cluster);
+  static_cast<PolicyContext&>(input) = PolicyContextOf(cluster);
   for (const auto& [name, ns] : cluster.namespaces) {
     input.namespaces.push_back(ns);
   }
@@ -128,6 +122,16 @@ std::vector<Workload> WorkloadsOf(const std::vector<Pod>& pods) {
   return workloads;
 }
 
+// Only rules of egress have such peers.
+bool HasNetworkPeer(const ClusterPolicy& policy) {
+  for (const ClusterRule& rule : policy.egress) {
+    for (const ClusterPeer& peer : rule.peers) {
+      if (std::holds_alternative<NetworkPeers>(peer)) return true;
+    }
+  }
+  return false;
+}
+
 bool HasIpBlock(const std::vector<NetworkPolicyRule>& rules) {
   for (const NetworkPolicyRule& rule : rules) {
     for (const PeerRule& peer : rule.peers) {
@@ -141,6 +145,25 @@ bool HasIpBlock(const std::vector<NetworkPolicyRule>& rules) {
 
 std::string Workload::ToString() const {
   return absl::StrCat(ns, "/", name, "[", kind, "]");
+}
+
+Policies PoliciesOf(const Cluster& cluster) {
+  return {.policies = cluster.policies,
+          .cilium_policies = cluster.cilium_policies,
+          .cluster_policies = cluster.cluster_policies,
+          .cidr_groups = cluster.cidr_groups};
+}
+
+PolicyContext PolicyContextOf(const Cluster& cluster) {
+  PolicyContext context;
+  for (const Service& service : cluster.services) {
+    context.services.push_back({.ns = service.ns,
+                                .name = service.name,
+                                .labels = service.labels,
+                                .selector = service.selector,
+                                .addresses = BackendsOf(service, cluster)});
+  }
+  return context;
 }
 
 absl::StatusOr<CompiledCluster> CompileCluster(
@@ -183,8 +206,38 @@ std::vector<PolicyRef> PoliciesWithIpBlock(const Cluster& cluster) {
       found.push_back({"NetworkPolicy", policy.ns, policy.name});
     }
   }
+  for (const ClusterPolicy& policy : cluster.cluster_policies) {
+    if (!HasNetworkPeer(policy)) continue;
+    const auto is_subject = [&](const Pod& pod) {
+      const auto ns = cluster.namespaces.find(pod.ns);
+      return !pod.host_network &&
+             policy.subject.pod_selector.Matches(pod.labels) &&
+             policy.subject.namespace_selector.Matches(
+                 ns == cluster.namespaces.end() ? MakeNamespace(pod.ns).labels
+                                                : ns->second.labels);
+    };
+    if (std::any_of(cluster.pods.begin(), cluster.pods.end(), is_subject)) {
+      found.push_back(
+          {std::string(ClusterPolicyKindName(policy.kind)), "", policy.name});
+    }
+  }
   std::sort(found.begin(), found.end());
   return found;
+}
+
+std::vector<RuleRef> RulesForProxies(const CompiledPolicy& policy) {
+  absl::flat_hash_set<uint32_t> rule_sets;
+  for (const TableRef& table : policy.tables) {
+    for (const Cell& cell : table->cells) {
+      if (cell.verdict == Verdict::kRedirect) rule_sets.insert(cell.rule_set);
+    }
+  }
+  std::set<RuleRef> rules;
+  for (const uint32_t id : rule_sets) {
+    const RuleSet* set = policy.FindRuleSet(id);
+    if (set != nullptr) rules.insert(set->rules.begin(), set->rules.end());
+  }
+  return {rules.begin(), rules.end()};
 }
 
 }  // namespace ciliumcore

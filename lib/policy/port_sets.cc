@@ -52,7 +52,7 @@ uint32_t PortSets::Of(const CompiledTable& table, uint32_t cls) {
   PortSpans spans;
   const Cell* const row = table.cells.data() + cls * table.intervals();
   for (size_t i = 0; i < table.intervals(); ++i) {
-    if (row[i].verdict == Verdict::kDeny) continue;
+    if (row[i].verdict != Verdict::kAllow) continue;
     const uint32_t first = i == 0 ? 0 : table.bounds[i - 1];
     const uint32_t last =
         i == table.bounds.size() ? kMaxPortKey : table.bounds[i] - 1;

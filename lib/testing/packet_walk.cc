@@ -117,9 +117,14 @@ class Walker {
       if (probe_.is_tracked && !probe_.is_known) Tell(CC_EVENT_NEW, 0);
       return true;
     }
-    Tell(CC_EVENT_DROP, CC_REASON_POLICY_DENIED);
+    // The last side that was asked is the one that refuses.
+    const uint8_t reason =
+        walk_.trace.sides.back().cell.verdict == Verdict::kRedirect
+            ? CC_REASON_NO_PROXY
+            : CC_REASON_POLICY_DENIED;
+    Tell(CC_EVENT_DROP, reason);
     walk_.trace.audited = in_.audit_only;
-    if (!in_.audit_only) walk_.trace.reason = CC_REASON_POLICY_DENIED;
+    if (!in_.audit_only) walk_.trace.reason = reason;
     return in_.audit_only;
   }
 

@@ -145,7 +145,12 @@ TEST_P(EndpointTest, DeniesWhatTheProxyShouldSeeWhileThereIsNone) {
   Egress(web_, AllowAll());
   Ingress(db_, {{.verdict = CC_VERDICT_REDIRECT}});
   const std::string syn = Syn(web_, db_);
-  ExpectDropped(Send(web_, syn), syn, CC_REASON_POLICY_DENIED);
+  ExpectDropped(Send(web_, syn), syn, CC_REASON_NO_PROXY);
+  ExpectDropped(Receive(db_, Syn(far_, db_)), Syn(far_, db_),
+                CC_REASON_NO_PROXY);
+  Egress(web_, {{.verdict = CC_VERDICT_REDIRECT}});
+  Ingress(db_, AllowAll());
+  ExpectDropped(Send(web_, syn), syn, CC_REASON_NO_PROXY);
 }
 
 TEST_P(EndpointTest, DeniesWhatNoTableJudges) {

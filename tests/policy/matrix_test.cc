@@ -223,6 +223,52 @@ TEST_F(MatrixTest, NamesThePoliciesForWhichAddressesMatter) {
               ElementsAre(PolicyRef{"NetworkPolicy", "town", "p0"}));
 }
 
+TEST_F(MatrixTest, NamesPoliciesOfTheClusterForWhichAddressesMatter) {
+  const auto add = [this](const char* name, const char* app, ClusterPeer peer) {
+    ClusterPolicy& policy = cluster_.cluster_policies.emplace_back();
+    policy.name = name;
+    policy.subject.pod_selector = Select({{"app", app}});
+    policy.egress = {{.peers = {std::move(peer)}}};
+  };
+  add("by-network", "web", NetworkPeers{{*IpPrefix::Parse("10.0.0.0/8")}});
+  add("by-labels", "web", NamespacedPods{});
+  add("for-nobody", "nobody", NetworkPeers{{*IpPrefix::Parse("10.0.0.0/8")}});
+  add("elsewhere", "web", NetworkPeers{{*IpPrefix::Parse("10.0.0.0/8")}});
+  cluster_.cluster_policies.back().subject.namespace_selector =
+      Select({{"kubernetes.io/metadata.name", "city"}});
+  EXPECT_THAT(PoliciesWithIpBlock(cluster_),
+              ElementsAre(PolicyRef{"ClusterNetworkPolicy", "", "by-network"}));
+}
+
+// Two rules for db: web's port 80 through a proxy, and 81.
+TEST_F(MatrixTest, WhatAProxyShouldJudgeIsNotAllowed) {
+  CiliumPolicy& policy = cluster_.cilium_policies.emplace_back();
+  policy.ns = "town";
+  policy.name = "db";
+  CiliumSpec& spec = policy.specs.emplace_back();
+  spec.endpoint_selector = Select({{"app", "db"}});
+  for (const uint16_t port : {uint16_t{80}, uint16_t{81}}) {
+    CiliumRule& rule = spec.ingress.emplace_back();
+    rule.peers = CiliumPeers{.endpoints = {Select({{"app", "web"}})}};
+    CiliumPortRule& ports = rule.ports.emplace_back();
+    ports.ports = {{.protocol = Protocol::kTcp, .port = port}};
+    if (port == 80) ports.http = {{.method = "GET"}};
+  }
+  EXPECT_THAT(
+      Lines("web[Deployment] -> town/db"),
+      ElementsAre("town/web[Deployment] -> town/db[StatefulSet]: TCP 81-81"));
+  const CompiledCluster compiled = Compiled();
+  EXPECT_THAT(RulesForProxies(compiled.policy),
+              ElementsAre(RuleRef{
+                  .kind = "CiliumNetworkPolicy", .ns = "town", .name = "db"}));
+  const CompiledPolicy& compiled_policy = compiled.policy;
+  const PairDecision decision = compiled_policy.DecidePair(
+      compiled_policy.PartyOf(0u), compiled_policy.PartyOf(2u), Protocol::kTcp,
+      80);
+  EXPECT_FALSE(decision.allowed());
+  EXPECT_TRUE(decision.needs_proxy());
+}
+
 TEST_F(MatrixTest, RefusesOneAddressForTwoPods) {
   AddPod("twin", "twin-0", {"10.0.1.1"});
   const absl::Status status = CompileCluster(cluster_).status();

@@ -99,6 +99,14 @@ absl::StatusOr<CompiledCluster> CompileManifests(
                       }),
         " (--pod-cidr assigns addresses)"));
   }
+  const std::vector<RuleRef> proxied = RulesForProxies(compiled->policy);
+  if (!proxied.empty()) {
+    Note(absl::StrCat(
+        "there is no proxy, so what these rules leave to one is denied: ",
+        absl::StrJoin(proxied, ", ", [](std::string* out, const RuleRef& rule) {
+          absl::StrAppend(out, rule.ToString());
+        })));
+  }
   return compiled;
 }
 

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/base/status.h"
+#include "ciliumcore/policy/compiled_cluster.h"
 #include "tools/ccore/lab/names.h"
 
 namespace ciliumcore::ccore {
@@ -17,34 +18,6 @@ namespace {
 // What a probe may take. Everything is on this machine, but it may be busy.
 constexpr int kProbeMs = 700;
 constexpr int kSecondTryMs = 3000;
-
-// A port number that no container has.
-uint16_t UnnamedPort(const Cluster& cluster) {
-  std::set<uint16_t> named;
-  for (const Pod& pod : cluster.pods) {
-    for (const NamedPort& port : pod.ports) named.insert(port.port.port);
-  }
-  uint16_t port = 9;  // discard
-  while (named.contains(port)) ++port;
-  return port;
-}
-
-// Ports that egress rules speak of: what the world listens on.
-std::set<PortProtocol> EgressPorts(const Cluster& cluster) {
-  std::set<PortProtocol> ports;
-  for (const NetworkPolicy& policy : cluster.policies) {
-    for (const NetworkPolicyRule& rule : policy.egress) {
-      for (const PortRule& port : rule.ports) {
-        if (!port.port.has_value()) continue;
-        ports.insert({.protocol = port.protocol, .port = *port.port});
-        if (port.end_port.has_value()) {
-          ports.insert({.protocol = port.protocol, .port = *port.end_port});
-        }
-      }
-    }
-  }
-  return ports;
-}
 
 }  // namespace
 
@@ -118,40 +91,16 @@ absl::Status RunningLab::StartDatapath() {
     endpoint.name = host.name;
     change.AttachEndpoint(std::move(endpoint));
   }
-  change.SetPolicies(cluster.policies);
+  change.SetPolicies(PoliciesOf(cluster));
+  change.SetPolicyContext(PolicyContextOf(cluster));
   change.SetServices(services_);
   return change.Commit();
 }
 
-absl::Status RunningLab::SetPolicies(std::vector<NetworkPolicy> policies) {
+absl::Status RunningLab::SetPolicies(Policies policies) {
   Transaction change = datapath_->Begin();
   change.SetPolicies(std::move(policies));
   return change.Commit();
-}
-
-std::vector<PortProtocol> RunningLab::PortsOf(const LabHost& host) const {
-  const uint16_t unnamed = UnnamedPort(cluster_.cluster);
-  const auto& own = host.addresses;
-  std::set<PortProtocol> ports = {
-      {.protocol = Protocol::kTcp, .port = unnamed},
-      {.protocol = Protocol::kUdp, .port = unnamed}};
-  if (host.pod.has_value()) {
-    for (const NamedPort& port : cluster_.cluster.pods[*host.pod].ports) {
-      ports.insert(port.port);
-    }
-  } else {
-    ports.merge(EgressPorts(cluster_.cluster));
-  }
-  // A service may mean a port that no container names.
-  for (const ServiceOptions& service : services_) {
-    for (const Backend& backend : service.backends) {
-      if (std::find(own.begin(), own.end(), backend.address) != own.end()) {
-        ports.insert(
-            {.protocol = service.frontend.port.protocol, .port = backend.port});
-      }
-    }
-  }
-  return {ports.begin(), ports.end()};
 }
 
 // Each once: the node's pods share addresses.
@@ -242,12 +191,11 @@ std::vector<LabProbe> RunningLab::PlanProbes() const {
             probe.probe.destination = {.netns = hosts[to].netns,
                                        .address = destination};
             probe.probe.port = port;
-            probe.expected =
-                cluster_.policy
-                    .DecidePair(cluster_.policy.PartyOf(source),
-                                cluster_.policy.PartyOf(destination),
-                                port.protocol, port.port)
-                    .allowed();
+            const PairDecision decision = cluster_.policy.DecidePair(
+                cluster_.policy.PartyOf(source),
+                cluster_.policy.PartyOf(destination), port.protocol, port.port);
+            probe.expected = decision.allowed();
+            probe.needs_proxy = decision.needs_proxy();
             probes.push_back(probe);
           }
         }

@@ -33,6 +33,7 @@ struct LabProbe {
   std::optional<size_t> service;      // one of its services
   Probe probe;
   bool expected = false;
+  bool needs_proxy = false;  // not expected, but for want of a proxy
 
   bool agrees() const { return probe.reached == expected; }
 };
@@ -73,13 +74,14 @@ class RunningLab {
   const std::vector<std::string>& notes() const { return notes_; }
 
   // Puts other policies into force.
-  absl::Status SetPolicies(std::vector<NetworkPolicy> policies);
+  absl::Status SetPolicies(Policies policies);
 
   // The services, with the addresses that were assigned.
   const std::vector<ServiceOptions>& services() const { return services_; }
 
-  // Probes all pairs, on all container ports of the destination and on one that
-  // no container has, by TCP and UDP; and from all pods all services, but for
+  // Probes all pairs, on all container ports of the destination, on those where
+  // verdicts change, and on one that no container has, by TCP and UDP; and from
+  // all pods all services, but for
   // those of whose backends policies allow some only. Those that should arrive
   // and do not are tried once more, for longer.
   absl::StatusOr<std::vector<LabProbe>> ProbeAll();

@@ -16,7 +16,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "tools/ccore/command.h"
 #include "tools/ccore/lab.h"
@@ -81,12 +83,25 @@ std::optional<Flow> NextDrop(RunningLab& lab, const IpAddress& address) {
   return std::nullopt;
 }
 
-std::vector<NetworkPolicy> Without(std::vector<NetworkPolicy> policies,
-                                   const std::string& name) {
-  std::erase_if(policies, [&](const NetworkPolicy& policy) {
-    return absl::StrCat(policy.ns, "/", policy.name) == name;
+// Takes those of that name out of `policies`, of whatever dialect; says which.
+std::vector<std::string> Remove(const std::string& name, Policies& policies) {
+  std::vector<std::string> removed;
+  const auto remove = [&](std::string found) {
+    const bool is_it = absl::EndsWith(found, " " + name);
+    if (is_it) removed.push_back(std::move(found));
+    return is_it;
+  };
+  std::erase_if(policies.policies, [&](const NetworkPolicy& policy) {
+    return remove(
+        PolicyRef{"NetworkPolicy", policy.ns, policy.name}.ToString());
   });
-  return policies;
+  std::erase_if(policies.cilium_policies, [&](const CiliumPolicy& policy) {
+    return remove(policy.ToString());
+  });
+  std::erase_if(policies.cluster_policies, [&](const ClusterPolicy& policy) {
+    return remove(policy.ToString());
+  });
+  return removed;
 }
 
 // An open connection while its rule goes and comes back. Says what happens;
@@ -100,9 +115,10 @@ absl::StatusOr<bool> ChangeUnderConnection(RunningLab& lab,
   absl::StatusOr<const LabHost*> destination =
       FindHost(lab, arguments.destination);
   if (!destination.ok()) return destination.status();
-  const std::vector<NetworkPolicy> policies = lab.cluster().cluster.policies;
-  const std::vector<NetworkPolicy> fewer = Without(policies, arguments.policy);
-  if (fewer.size() == policies.size()) {
+  const Policies policies = PoliciesOf(lab.cluster().cluster);
+  Policies fewer = policies;
+  const std::vector<std::string> removed = Remove(arguments.policy, fewer);
+  if (removed.empty()) {
     return absl::NotFoundError(absl::StrCat("no policy ", arguments.policy));
   }
   const LabEnd from = {(*source)->netns, (*source)->addresses.front()};
@@ -115,9 +131,9 @@ absl::StatusOr<bool> ChangeUnderConnection(RunningLab& lab,
             << " talk over an open connection: " << (before ? "yes" : "no")
             << "\n";
   if (absl::Status set = lab.SetPolicies(fewer); !set.ok()) return set;
-  std::cout << "\nNetworkPolicy " << arguments.policy
-            << " is removed (generation " << lab.datapath().generation()
-            << ").\n";
+  std::cout << "\n"
+            << absl::StrJoin(removed, ", ") << " is removed (generation "
+            << lab.datapath().generation() << ").\n";
   const bool during = connection->Echo("during", kEchoMs);
   std::cout << "They talk: " << (during ? "yes" : "no") << "\n";
   const std::optional<Flow> drop = NextDrop(lab, from.address);
@@ -383,7 +399,8 @@ void AddLabDemo(CLI::App& lab) {
   demo->add_option("--dport", arguments->port, "Port, as 8080/TCP.")
       ->required();
   demo->add_option("--without", arguments->policy,
-                   "NetworkPolicy that is removed for a while (ns/name).")
+                   "Policy that is removed for a while (ns/name; name, if it "
+                   "is of the whole cluster).")
       ->required();
   SetAction(*demo, [arguments] { return Demo(*arguments); });
 }

@@ -148,13 +148,15 @@ void PrintServices(const RunningLab& lab, const std::vector<LabProbe>& probes,
 
 std::string Describe(const RunningLab& lab, const LabProbe& probe) {
   const auto& hosts = lab.lab().hosts();
-  return absl::StrCat(hosts[probe.source].name, " (",
-                      probe.probe.source.address.ToString(), ") -> ",
-                      DestinationOf(lab, probe), " (",
-                      probe.probe.destination.address.ToString(), ") ",
-                      probe.probe.port.ToString(), ": the packets say ",
-                      probe.probe.reached ? "allowed" : "denied",
-                      ", the compiler ", probe.expected ? "allowed" : "denied");
+  return absl::StrCat(
+      hosts[probe.source].name, " (", probe.probe.source.address.ToString(),
+      ") -> ", DestinationOf(lab, probe), " (",
+      probe.probe.destination.address.ToString(), ") ",
+      probe.probe.port.ToString(), ": the packets say ",
+      probe.probe.reached ? "allowed" : "denied", ", the compiler ",
+      probe.expected      ? "allowed"
+      : probe.needs_proxy ? "denied, for want of a proxy"
+                          : "denied");
 }
 
 Json ToJson(const RunningLab& lab, const LabReport& report) {
@@ -173,10 +175,11 @@ Json ToJson(const RunningLab& lab, const LabReport& report) {
     }
     out["hosts"].push_back(std::move(entry));
   }
-  size_t agree = 0;
+  size_t agree = 0, need_proxy = 0;
   out["probes"] = Json::array();
   for (const LabProbe& probe : probes) {
     agree += probe.agrees();
+    need_proxy += probe.needs_proxy;
     out["probes"].push_back(
         {{"src", hosts[probe.source].name},
          {"srcAddress", probe.probe.source.address.ToString()},
@@ -185,6 +188,7 @@ Json ToJson(const RunningLab& lab, const LabReport& report) {
          {"port", probe.probe.port.ToString()},
          {"reached", probe.probe.reached},
          {"expected", probe.expected}});
+    if (probe.needs_proxy) out["probes"].back()["needsProxy"] = true;
   }
   out["services"] = Json::array();
   for (const ServiceSpread& spread : report.spreads) {
@@ -203,6 +207,7 @@ Json ToJson(const RunningLab& lab, const LabReport& report) {
   }
   out["names"] = report.names.names;
   out["wrongNames"] = report.names.wrong;
+  out["needProxy"] = need_proxy;
   out["agree"] = agree;
   out["disagree"] = probes.size() - agree;
   return out;
@@ -252,11 +257,16 @@ bool PrintCounts(const RunningLab& lab, const LabReport& report) {
     std::cout << "names: " << report.names.names << " looked up in pods, "
               << report.names.wrong.size() << " wrong\n";
   }
-  size_t disagree = 0;
+  size_t disagree = 0, need_proxy = 0;
   for (const LabProbe& probe : report.probes) {
+    need_proxy += probe.needs_proxy;
     if (probe.agrees()) continue;
     ++disagree;
     std::cout << "disagree: " << Describe(lab, probe) << "\n";
+  }
+  if (need_proxy != 0) {
+    std::cout << "for a proxy, which there is not: " << need_proxy
+              << " probes, denied by the compiler\n";
   }
   std::cout << "probes: " << report.probes.size()
             << ", agree: " << report.probes.size() - disagree

@@ -163,7 +163,8 @@ absl::StatusOr<testing::NativeDatapath> MakeNode(
     endpoint.ports = pod.ports;
     change.AttachEndpoint(std::move(endpoint));
   }
-  change.SetPolicies(cluster.policies);
+  change.SetPolicies(PoliciesOf(cluster));
+  change.SetPolicyContext(PolicyContextOf(cluster));
   if (absl::Status done = change.Commit(); !done.ok()) return done;
   return node;
 }

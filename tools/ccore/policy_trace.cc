@@ -38,6 +38,12 @@ struct Judgement {
   std::vector<std::string> lines;
 };
 
+void AddRules(absl::string_view how, const RuleSet& set,
+              std::vector<std::string>& lines) {
+  lines.emplace_back(how);
+  for (const RuleRef& rule : set.rules) lines.push_back("  " + rule.ToString());
+}
+
 Judgement Describe(const CompiledPolicy& policy, const NamedEnd& subject,
                    Direction direction, const Cell& cell) {
   Judgement judgement;
@@ -53,10 +59,18 @@ Judgement Describe(const CompiledPolicy& policy, const NamedEnd& subject,
   }
   switch (set->kind) {
     case RuleSet::Kind::kRules:
-      judgement.lines.push_back("allowed by");
-      for (const RuleRef& rule : set->rules) {
-        judgement.lines.push_back("  " + rule.ToString());
+      if (cell.verdict == Verdict::kRedirect) {
+        AddRules("left to a proxy by", *set, judgement.lines);
+        judgement.lines.push_back("there is no proxy, so it does not pass");
+      } else {
+        AddRules("allowed by", *set, judgement.lines);
       }
+      break;
+    case RuleSet::Kind::kDenied:
+      AddRules("denied by", *set, judgement.lines);
+      break;
+    case RuleSet::Kind::kAuthentication:
+      AddRules("not authenticated, as demanded by", *set, judgement.lines);
       break;
     case RuleSet::Kind::kDefaultDeny:
       judgement.lines.push_back("isolated by");
@@ -78,7 +92,10 @@ void PrintText(const CompiledPolicy& policy, const PortProtocol& port,
   for (const Flow& flow : flows) {
     out << separator << flow.source.ToString() << " -> "
         << flow.destination.ToString() << ", " << port.ToString() << ": "
-        << (flow.decision.allowed() ? "allowed" : "denied") << "\n";
+        << (flow.decision.allowed()       ? "allowed"
+            : flow.decision.needs_proxy() ? "denied, for want of a proxy"
+                                          : "denied")
+        << "\n";
     separator = "\n";
     if (flow.is_to_itself()) {
       out << "\n  a pod always reaches itself\n";

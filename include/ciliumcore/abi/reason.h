@@ -27,6 +27,8 @@
 	X(FIRST_FRAGMENT_MISSING, 175, "first fragment not seen",                                  \
 	  "a later fragment came before the first, or the fragment table is full")                 \
 	X(FORBIDDEN_ICMPV6, 176, "forbidden ICMPv6", "a neighbour message for somebody else's address") \
+	X(NO_PROXY, 178, "no proxy",                                                               \
+	  "the rules that allow it have a proxy judge what is said; the datapath has none")        \
 	X(POLICY_DENY, 181, "denied by a deny rule", "a deny rule matched")                        \
 	X(TTL_EXCEEDED, 196, "time to live exceeded", "a routing loop, or a probe such as traceroute") \
 	X(NO_ENDPOINT, 220, "interface is no endpoint", "the program is attached, but no endpoint is") \

@@ -62,11 +62,15 @@ class Transaction {
   // Replaces all services. Two of one frontend are an error of Commit.
   Transaction& SetServices(std::vector<ServiceOptions> services);
 
-  // Replaces all policies, of every dialect.
+  // Replaces all policies, of every dialect. For services, names and other
+  // nodes that they refer to, see SetPolicyContext.
   Transaction& SetPolicies(Policies policies);
   Transaction& SetPolicies(std::vector<NetworkPolicy> policies);
   // Replaces what is known of namespaces; others have their name as a label.
   Transaction& SetNamespaces(std::vector<Namespace> namespaces);
+  // Replaces what else policies refer to; nothing of it is known at first, and
+  // no rule for what is not known matches.
+  Transaction& SetPolicyContext(PolicyContext context);
 
   // What Commit would write now; writes nothing. The edits stay. Errors as
   // Commit's, but that room which is missing is told in the plan.

@@ -15,6 +15,7 @@
 #include "ciliumcore/base/ip.h"
 #include "ciliumcore/policy/cluster.h"
 #include "ciliumcore/policy/compiler.h"
+#include "ciliumcore/policy/policy_input.h"
 #include "ciliumcore/policy/rule_set.h"
 
 namespace ciliumcore {
@@ -38,6 +39,12 @@ struct CompiledCluster {
   std::vector<Workload> workloads;  // ascending
 };
 
+// All policies of a cluster, of every dialect.
+Policies PoliciesOf(const Cluster& cluster);
+
+// What they refer to, as far as manifests say: services.
+PolicyContext PolicyContextOf(const Cluster& cluster);
+
 struct CompileClusterOptions {
   // A pod without any address gets the next free one of each.
   std::vector<IpPrefix> pod_cidrs = {};
@@ -46,7 +53,8 @@ struct CompileClusterOptions {
 // Pods of equal namespace and labels share an identity. Where pods run is not
 // known: every pod in the host's network is taken for the node of every other.
 //
-// Nothing is known of what names stand for: rules for domain names match nobody.
+// Nothing is known of what names stand for: rules for domain names match
+// nobody.
 //
 // InvalidArgument if two pods outside the host's network have one address, and
 // as Compile; ResourceExhausted if a CIDR has too few addresses.
@@ -56,9 +64,14 @@ absl::StatusOr<CompiledCluster> CompileCluster(
 // Pods outside the host's network without address: no ipBlock covers them.
 std::vector<uint32_t> PodsWithoutAddress(const Cluster& cluster);
 
-// The policies that isolate a pod and have an ipBlock in that direction, so
-// that their meaning depends on addresses; ascending.
+// The policies that depend on addresses of pods, and are not for nobody: those
+// that isolate a pod and have an ipBlock in that direction, and those of the
+// whole cluster with peers by network; ascending.
 std::vector<PolicyRef> PoliciesWithIpBlock(const Cluster& cluster);
+
+// The rules that allow something only through a proxy, and those that allow the
+// same; ascending. The verdict on that is kRedirect.
+std::vector<RuleRef> RulesForProxies(const CompiledPolicy& policy);
 
 }  // namespace ciliumcore
 

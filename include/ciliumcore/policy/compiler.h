@@ -89,8 +89,15 @@ struct PairDecision {
   Cell egress;
   Cell ingress;
 
+  // What a side redirects is not: nobody here judges what a proxy should.
   bool allowed() const {
-    return egress.verdict != Verdict::kDeny &&
+    return egress.verdict == Verdict::kAllow &&
+           ingress.verdict == Verdict::kAllow;
+  }
+
+  // Not allowed, and that only for want of a proxy.
+  bool needs_proxy() const {
+    return !allowed() && egress.verdict != Verdict::kDeny &&
            ingress.verdict != Verdict::kDeny;
   }
 };

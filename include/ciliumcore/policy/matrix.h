@@ -75,6 +75,7 @@ struct Matrix {
 // What the policies allow between workloads, and between workloads and
 // addresses outside: allowed for any pod of a workload (and any of its
 // addresses that the other end has the family of) is allowed for the workload.
+// What only a proxy could allow is not.
 // A workload in the host's network is everyone's own node.
 //
 // Cost: pairs of workloads, not of pods.

@@ -72,6 +72,8 @@ struct ProxyPorts {
   uint16_t dns = 10002;
   uint16_t tls = 10003;
   uint16_t listener = 10004;
+
+  friend bool operator==(const ProxyPorts&, const ProxyPorts&) = default;
 };
 
 // Policies of every dialect. A value.
@@ -84,11 +86,9 @@ struct Policies {
   friend bool operator==(const Policies&, const Policies&) = default;
 };
 
-struct PolicyInput : Policies {
-  // A namespace that is not listed has the label kubernetes.io/metadata.name.
-  std::vector<Namespace> namespaces = {};
-  std::vector<PolicyEndpoint> endpoints = {};
-  std::vector<IpAddress> host_addresses = {};         // of this node
+// What policies refer to besides pods, namespaces and this node. What is not
+// here, no rule for it matches. A value.
+struct PolicyContext {
   std::vector<IpAddress> remote_node_addresses = {};  // of nodes without labels
   Labels host_labels = {};                            // of this node
   std::vector<PolicyNode> remote_nodes = {};          // those with labels
@@ -97,6 +97,15 @@ struct PolicyInput : Policies {
   // Where the API server answers, if that is no node.
   std::vector<IpAddress> api_server_addresses = {};
   ProxyPorts proxies = {};
+
+  friend bool operator==(const PolicyContext&, const PolicyContext&) = default;
+};
+
+struct PolicyInput : Policies, PolicyContext {
+  // A namespace that is not listed has the label kubernetes.io/metadata.name.
+  std::vector<Namespace> namespaces = {};
+  std::vector<PolicyEndpoint> endpoints = {};
+  std::vector<IpAddress> host_addresses = {};  // of this node
 };
 
 }  // namespace ciliumcore

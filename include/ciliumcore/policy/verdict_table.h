@@ -29,7 +29,8 @@ inline constexpr Direction kDirections[] = {Direction::kIngress,
 // "ingress" or "egress".
 absl::string_view DirectionName(Direction direction);
 
-// Numbers are those of the datapath.
+// Numbers are those of the datapath. kRedirect leaves it to a proxy, which
+// judges what is said; the datapath has none, and lets nothing of it pass.
 enum class Verdict : uint8_t { kDeny = 0, kAllow = 1, kRedirect = 2 };
 
 // "deny", "allow" or "redirect".
