@@ -24,7 +24,7 @@ ProxyKind ProxyOf(const CiliumPortRule& ports) {
 
 void AddIcmps(const std::vector<CiliumIcmp>& icmps, LoweredRule& rule) {
   for (const CiliumIcmp& icmp : icmps) {
-    const auto type = static_cast<uint16_t>(icmp.type << 8);
+    const uint16_t type = IcmpPort(icmp.type);
     rule.ranges.push_back(
         PortRange(icmp.is_v6 ? Protocol::kIcmpv6 : Protocol::kIcmp, type,
                   static_cast<uint16_t>(type | 0xff)));

@@ -110,4 +110,16 @@ absl::StatusOr<std::vector<NamedEnd>> FindNamedEnds(
   return NotFound(cluster, ns, text);
 }
 
+absl::StatusOr<uint16_t> PolicyPortOf(const PortProtocol& port) {
+  if (port.protocol != Protocol::kIcmp && port.protocol != Protocol::kIcmpv6) {
+    return port.port;
+  }
+  if (port.port > 0xff) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(ProtocolName(port.protocol),
+                     ": expected a type in 0..255, found ", port.port));
+  }
+  return IcmpPort(static_cast<uint8_t>(port.port));
+}
+
 }  // namespace ciliumcore

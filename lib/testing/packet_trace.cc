@@ -59,7 +59,11 @@ std::string EndText(absl::string_view role, const PacketTrace::End& end) {
 std::string SideText(const PacketTrace::Side& side) {
   return absl::StrCat(
       DirectionName(side.direction), " at ", side.interface, ": ",
-      VerdictName(side.cell.verdict), ", ",
+      VerdictName(side.cell.verdict),
+      side.cell.verdict == Verdict::kRedirect
+          ? " to a proxy, which there is not"
+          : "",
+      ", ",
       side.cell.rule_set == 0 ? "no table judges it" : side.rules.ToString(),
       " (table ", side.table, ", class ", side.cls, ", interval ",
       side.interval, ", rule set ", side.cell.rule_set, ")");

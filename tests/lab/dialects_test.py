@@ -93,7 +93,7 @@ spec: {externalCIDRs: [198.51.100.0/24]}
   ingress:
   - fromEndpoints: [{matchLabels: {app: friend}}]
   - fromEndpoints: [{matchLabels: {app: web}}]
-    toPorts: [{ports: [{port: "80"}], rules: {http: [{method: GET}]}}]
+    toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{method: GET}]}}]
 """), ("web", "proxy"), ("friend", "proxy")),
     "authentication": (cilium("authentication", """
   ingress:

@@ -251,7 +251,7 @@ TEST_F(MatrixTest, WhatAProxyShouldJudgeIsNotAllowed) {
     CiliumRule& rule = spec.ingress.emplace_back();
     rule.peers = CiliumPeers{.endpoints = {Select({{"app", "web"}})}};
     CiliumPortRule& ports = rule.ports.emplace_back();
-    ports.ports = {{.protocol = Protocol::kTcp, .port = port}};
+    ports.ports.emplace_back().port = port;
     if (port == 80) ports.http = {{.method = "GET"}};
   }
   EXPECT_THAT(

@@ -82,6 +82,14 @@ TEST_F(NamedEndTest, SaysWhatThereIsInstead) {
                           "nor namespace/name"));
 }
 
+TEST(PolicyPortTest, OfIcmpItIsTheType) {
+  EXPECT_EQ(*PolicyPortOf({Protocol::kTcp, 8}), 8);
+  EXPECT_EQ(*PolicyPortOf({Protocol::kIcmp, 8}), 8 << 8);
+  EXPECT_EQ(*PolicyPortOf({Protocol::kIcmpv6, 255}), 255 << 8);
+  EXPECT_EQ(PolicyPortOf({Protocol::kIcmp, 256}).status().ToString(),
+            "INVALID_ARGUMENT: ICMP: expected a type in 0..255, found 256");
+}
+
 TEST_F(NamedEndTest, EndsOfOneFamilyMayMeet) {
   const std::vector<NamedEnd> probe = *FindNamedEnds(cluster_, "shop/probe");
   EXPECT_FALSE(MayMeet(probe[0], probe[1]));

@@ -239,7 +239,8 @@ spec:
   context.services = {
       {.ns = "default",
        .name = "db",
-       .selector = LabelSelector{.match_labels = {{"app", "db"}}}}};
+       .selector = LabelSelector{.match_labels = {{"app", "db"}},
+                                 .match_expressions = {}}}};
   ASSERT_TRUE(set_context(context).ok());
   EXPECT_TRUE(Passes(kTcp80));
   // The same again changes nothing; without it, nobody is meant.

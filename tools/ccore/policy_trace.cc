@@ -141,6 +141,10 @@ void PrintJson(const CompiledPolicy& policy, const PortProtocol& port,
 int Run(const Arguments& arguments) {
   absl::StatusOr<PortProtocol> port = PortProtocol::Parse(arguments.port);
   if (!port.ok()) return BadInput(Annotate(port.status(), "--dport"));
+  absl::StatusOr<uint16_t> policy_port = PolicyPortOf(*port);
+  if (!policy_port.ok()) {
+    return BadInput(Annotate(policy_port.status(), "--dport"));
+  }
   absl::StatusOr<CompiledCluster> cluster = LoadCluster(arguments.manifests);
   if (!cluster.ok()) return BadInput(cluster.status());
   absl::StatusOr<std::vector<Flow>> flows =
@@ -178,7 +182,7 @@ void AddPolicyTrace(CLI::App& policy) {
       ->option_text("DST");
   command
       .add_option("--dport", arguments->port,
-                  "port and protocol: 8080/TCP, 0/ICMP")
+                  "port and protocol: 8080/TCP; of ICMP the type: 8/ICMP")
       ->required()
       ->option_text("PORT");
   AddManifestOptions(command, arguments->manifests);

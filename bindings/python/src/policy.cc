@@ -45,6 +45,7 @@ std::vector<TracedFlow> Trace(const CompiledCluster& cluster,
                               const std::string& destination,
                               const std::string& port_text) {
   const PortProtocol port = Value(PortProtocol::Parse(port_text));
+  const uint16_t policy_port = Value(PolicyPortOf(port));
   const std::vector<NamedEnd> sources = Value(FindNamedEnds(cluster, source));
   const std::vector<NamedEnd> destinations =
       Value(FindNamedEnds(cluster, destination));
@@ -56,7 +57,7 @@ std::vector<TracedFlow> Trace(const CompiledCluster& cluster,
           from.Name(), to.Name(), true, {"allow", ""}, {"allow", ""}};
       if (!from.pod.has_value() || from.pod != to.pod) {
         const PairDecision decision = cluster.policy.DecidePair(
-            from.party, to.party, port.protocol, port.port);
+            from.party, to.party, port.protocol, policy_port);
         flow.allowed = decision.allowed();
         flow.egress = Explain(cluster.policy, decision.egress);
         flow.ingress = Explain(cluster.policy, decision.ingress);

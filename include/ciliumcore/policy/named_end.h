@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "ciliumcore/base/ip.h"
+#include "ciliumcore/base/port.h"
 #include "ciliumcore/policy/compiled_cluster.h"
 
 namespace ciliumcore {
@@ -40,6 +41,10 @@ bool MayMeet(const NamedEnd& a, const NamedEnd& b);
 // that there are; InvalidArgument if `text` is neither. O(pods).
 absl::StatusOr<std::vector<NamedEnd>> FindNamedEnds(
     const CompiledCluster& cluster, absl::string_view text);
+
+// What policy counts as the port of a flow that is described as `port`: of ICMP
+// and ICMPv6, "8/ICMP" is the type, with code 0. InvalidArgument if it is none.
+absl::StatusOr<uint16_t> PolicyPortOf(const PortProtocol& port);
 
 }  // namespace ciliumcore
 

@@ -56,6 +56,10 @@ struct Cell {
 constexpr uint32_t PortKey(Protocol protocol, uint16_t port) {
   return uint32_t{static_cast<uint8_t>(protocol)} << 16 | port;
 }
+// What stands for the port of ICMP and ICMPv6: the type, then the code.
+constexpr uint16_t IcmpPort(uint8_t type, uint8_t code = 0) {
+  return static_cast<uint16_t>(type << 8 | code);
+}
 inline constexpr uint32_t kMaxPortKey = 0xffffff;
 
 // Port keys from `first` to `last`, both included.
