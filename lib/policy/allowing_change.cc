@@ -157,6 +157,7 @@ class ChangeFinder {
         destination_(destination),
         flow_{ViewOf(cluster.cluster, source),
               ViewOf(cluster.cluster, destination), port},
+        policy_port_(*PolicyPortOf(port)),
         has_other_dialects_(!cluster.cluster.cilium_policies.empty() ||
                             !cluster.cluster.cluster_policies.empty()) {
     for (Direction direction : kDirections) {
@@ -260,7 +261,7 @@ class ChangeFinder {
     const auto denials = [&](const CompiledCluster& cluster) {
       const PairDecision decision = cluster.policy.DecidePair(
           PartyOf(cluster, source_), PartyOf(cluster, destination_),
-          flow_.port.protocol, flow_.port.port);
+          flow_.port.protocol, policy_port_);
       return Denials{DenialOf(cluster.policy, decision.egress),
                      DenialOf(cluster.policy, decision.ingress)};
     };
@@ -340,7 +341,7 @@ class ChangeFinder {
                         CompileCluster(std::move(edited)));
     const PairDecision decision = after.policy.DecidePair(
         PartyOf(after, source_), PartyOf(after, destination_),
-        flow_.port.protocol, flow_.port.port);
+        flow_.port.protocol, policy_port_);
     if (!decision.allowed()) return std::optional<AllowingChange>();
     AllowingChange change;
     change.edits = edits;
@@ -372,6 +373,7 @@ class ChangeFinder {
   const NamedEnd& source_;
   const NamedEnd& destination_;
   const FlowView flow_;
+  const uint16_t policy_port_;  // of flow_.port, which ExplainDenial took
   std::vector<const NetworkPolicy*> near_[2];  // by direction
   const bool has_other_dialects_;
   size_t fewest_ = kMostLabels + 2 * kRuleConditions;  // conditions
@@ -388,7 +390,8 @@ absl::StatusOr<AllowingChange> FindAllowingChange(
   if (why.sides.empty()) {
     return absl::FailedPreconditionError(absl::StrCat(
         source.ToString(), " -> ", destination.ToString(), ", ",
-        port.ToString(), ": expected a flow that is denied, found it allowed"));
+        port.ToString(), ": expected a flow that is denied, found it ",
+        why.decision.needs_proxy() ? "left to a proxy" : "allowed"));
   }
   return ChangeFinder(cluster, source, destination, port).Find(why);
 }

@@ -63,8 +63,8 @@ bool Same(const std::optional<PairDecision>& a,
 
 std::optional<Kind> KindOf(const Decisions& decisions) {
   const auto& [before, after] = decisions;
-  const bool was = before.has_value() && before->allowed();
-  const bool is = after.has_value() && after->allowed();
+  const bool was = before.has_value() && !before->denied();
+  const bool is = after.has_value() && !after->denied();
   if (was != is) return is ? Kind::kOpens : Kind::kCloses;
   if (!is || Same(before, after)) return std::nullopt;
   return Kind::kOtherRules;

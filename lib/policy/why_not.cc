@@ -109,8 +109,10 @@ absl::StatusOr<WhyNot> ExplainDenial(const CompiledCluster& cluster,
     why.decision.ingress.verdict = Verdict::kAllow;
     return why;
   }
+  const absl::StatusOr<uint16_t> policy_port = PolicyPortOf(port);
+  if (!policy_port.ok()) return policy_port.status();
   why.decision = cluster.policy.DecidePair(source.party, destination.party,
-                                           port.protocol, port.port);
+                                           port.protocol, *policy_port);
   const FlowView flow = {ViewOf(cluster.cluster, source),
                          ViewOf(cluster.cluster, destination), port};
   for (const auto& [direction, cell] :

@@ -35,16 +35,30 @@ std::string PublishAndCompare(const PolicyInput& input, const Flow& flow) {
   return Difference(input, *compiled, **node, {flow, 50000});
 }
 
+bool HasNoPorts(const PortProtocol& target) {
+  return target.port == 0 || target.protocol == Protocol::kIcmp ||
+         target.protocol == Protocol::kIcmpv6;
+}
+
+// What packets are sent to; those of ICMP are echo requests.
+PortProtocol SentTo(const PortProtocol& target) {
+  if (target.protocol == Protocol::kIcmp) return {target.protocol, IcmpPort(8)};
+  if (target.protocol == Protocol::kIcmpv6)
+    return {target.protocol, IcmpPort(128)};
+  return target;
+}
+
 // All clusters on one node, one after the other.
 void CompareWithOracle(PublishedNode& node, const Rounds& rounds,
-                       uint32_t flows_per_cluster) {
+                       uint32_t flows_per_cluster,
+                       Dialects dialects = Dialects::kNetworkPolicy) {
   uint64_t compared = 0;
   PeerRegistry peers;
   RuleSetTable rule_sets;
   CompiledPolicy compiled;
   for (uint64_t seed = rounds.first; seed < rounds.end; ++seed) {
     SCOPED_TRACE(::testing::Message() << "CC_SEED=" << seed);
-    RandomCluster random(seed);
+    RandomCluster random(seed, dialects);
     const PolicyInput input = random.Make();
     auto next = Publish(input, random.pods(), node, peers, rule_sets);
     ASSERT_TRUE(next.ok()) << next.status();
@@ -57,10 +71,10 @@ void CompareWithOracle(PublishedNode& node, const Rounds& rounds,
     for (uint32_t sent = 0; sent < flows_per_cluster && tries < 100000;
          ++tries) {
       const Flow flow = {random.OneOf(ends), random.OneOf(ends),
-                         random.OneOf(targets)};
+                         SentTo(random.OneOf(targets))};
       if (!node.CrossingOf(flow).has_value()) continue;
       // Without ports, the two directions are one connection.
-      if (flow.target.port == 0) {
+      if (HasNoPorts(flow.target)) {
         ASSERT_TRUE(node.Forget().ok());
       }
       const std::string difference =
@@ -127,6 +141,12 @@ TEST(OracleDatapathTest, NativeProgramsAgree) {
   auto node = PublishedNode::Native();
   ASSERT_TRUE(node.ok()) << node.status();
   CompareWithOracle(**node, RoundsOr(220), 1000);
+}
+
+TEST(OracleDatapathTest, NativeProgramsAgreeOnPoliciesOfEveryDialect) {
+  auto node = PublishedNode::Native();
+  ASSERT_TRUE(node.ok()) << node.status();
+  CompareWithOracle(**node, RoundsOr(100), 1000, Dialects::kAll);
 }
 
 TEST(OracleDatapathTest, ProgramsInTheKernelAgree) {

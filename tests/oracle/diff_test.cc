@@ -131,7 +131,7 @@ Fate Spelled(const PolicyDiff& diff, const std::vector<Point>& points,
     return absl::StrCat(side(decision->egress), " / ", side(decision->ingress));
   };
   const auto allowed = [](const std::optional<PairDecision>& decision) {
-    return decision.has_value() && decision->allowed();
+    return decision.has_value() && !decision->denied();
   };
   Fate fate;
   for (const PolicyDiff::Change& change : diff.changes) {

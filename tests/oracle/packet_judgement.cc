@@ -44,6 +44,15 @@ std::string DifferenceOfFate(const Expected& expected,
   return difference + "\n";
 }
 
+// There is no proxy: what one should judge is dropped.
+cc_reason ReasonOf(const Expected& expected) {
+  if (expected.is_allowed) return CC_REASON_FORWARDED;
+  const Judgement& last =
+      expected.ingress.has_value() ? *expected.ingress : *expected.egress;
+  return last.verdict == Verdict::kRedirect ? CC_REASON_NO_PROXY
+                                            : CC_REASON_POLICY_DENIED;
+}
+
 std::string DifferenceOfEvent(const CompiledPolicy& compiled,
                               const Expected& expected,
                               const ProgramOutput& output) {
@@ -53,8 +62,7 @@ std::string DifferenceOfEvent(const CompiledPolicy& compiled,
   const cc_event& event = output.events[0];
   std::string difference;
   if (event.kind != (expected.is_allowed ? CC_EVENT_NEW : CC_EVENT_DROP) ||
-      event.reason != (expected.is_allowed ? CC_REASON_FORWARDED
-                                           : CC_REASON_POLICY_DENIED)) {
+      event.reason != ReasonOf(expected)) {
     absl::StrAppend(&difference, "the event is ", event.kind, " with reason ",
                     event.reason, "\n");
   }
@@ -75,12 +83,12 @@ Expected ExpectedOf(const PolicyInput& input,
   if (crossing.judges_egress) {
     expected.egress =
         oracle.Egress(flow.source, flow.destination, protocol, port);
-    expected.is_allowed = expected.egress->allowed;
+    expected.is_allowed = expected.egress->verdict == Verdict::kAllow;
   }
   if (crossing.judges_ingress && expected.is_allowed) {
     expected.ingress =
         oracle.Ingress(flow.source, flow.destination, protocol, port);
-    expected.is_allowed = expected.ingress->allowed;
+    expected.is_allowed = expected.ingress->verdict == Verdict::kAllow;
   }
   return expected;
 }

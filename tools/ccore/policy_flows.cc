@@ -67,8 +67,11 @@ absl::StatusOr<std::vector<Flow>> FindFlows(const CompiledCluster& cluster,
         absl::StrCat("neither ", source.name, " nor ", destination.name,
                      " is a pod of these manifests"));
   }
+  const absl::StatusOr<uint16_t> policy_port = PolicyPortOf(port);
+  if (!policy_port.ok()) return policy_port.status();
   std::vector<Flow> flows =
-      Trace(cluster.policy, *sources, *destinations, port);
+      Trace(cluster.policy, *sources, *destinations,
+            {.protocol = port.protocol, .port = *policy_port});
   if (flows.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat(source.name, " and ", destination.name,

@@ -141,10 +141,6 @@ void PrintJson(const CompiledPolicy& policy, const PortProtocol& port,
 int Run(const Arguments& arguments) {
   absl::StatusOr<PortProtocol> port = PortProtocol::Parse(arguments.port);
   if (!port.ok()) return BadInput(Annotate(port.status(), "--dport"));
-  absl::StatusOr<uint16_t> policy_port = PolicyPortOf(*port);
-  if (!policy_port.ok()) {
-    return BadInput(Annotate(policy_port.status(), "--dport"));
-  }
   absl::StatusOr<CompiledCluster> cluster = LoadCluster(arguments.manifests);
   if (!cluster.ok()) return BadInput(cluster.status());
   absl::StatusOr<std::vector<Flow>> flows =

@@ -135,7 +135,7 @@ void PrintAllowed(const CompiledPolicy& policy, const char* name,
     out << "not judged\n";
     return;
   }
-  // What a proxy lets pass of it is not known here.
+  // What a proxy would let pass of it is not known; without one, nothing.
   if (cell.verdict == Verdict::kRedirect) out << "redirect, ";
   out << set->ToString() << "\n";
 }
@@ -206,7 +206,10 @@ void PrintText(const CompiledPolicy& policy, const PortProtocol& port,
     const Flow& flow = answer.flow;
     out << separator << flow.source.ToString() << " -> "
         << flow.destination.ToString() << ", " << port.ToString() << ": "
-        << (answer.is_denied() ? "denied" : "allowed") << "\n";
+        << (answer.is_denied()                  ? "denied"
+            : answer.why.decision.needs_proxy() ? "denied, for want of a proxy"
+                                                : "allowed")
+        << "\n";
     separator = "\n";
     for (const DeniedSide& side : answer.why.sides) {
       PrintDenial(flow, side, out);
@@ -308,7 +311,7 @@ Json AnswerJson(const CompiledPolicy& policy, const PortProtocol& port,
                {"destination", EndJson(answer.flow.destination)},
                {"protocol", ProtocolName(port.protocol)},
                {"port", port.port},
-               {"allowed", !answer.is_denied()}};
+               {"allowed", answer.why.decision.allowed()}};
   if (!answer.is_denied()) {
     if (answer.flow.is_to_itself()) return json;
     for (const auto& [name, cell] :
@@ -352,10 +355,10 @@ int Run(const Arguments& arguments) {
     PrintText(cluster->policy, *port, answers, std::cout);
   }
   NoteIfDifferent(*flows);
-  const bool any_denied =
-      std::any_of(answers.begin(), answers.end(),
-                  [](const Answer& answer) { return answer.is_denied(); });
-  return any_denied ? kCheckFailed : kOk;
+  const bool all_allowed = std::all_of(
+      answers.begin(), answers.end(),
+      [](const Answer& answer) { return answer.why.decision.allowed(); });
+  return all_allowed ? kOk : kCheckFailed;
 }
 
 }  // namespace
@@ -376,7 +379,7 @@ void AddPolicyWhyNot(CLI::App& policy) {
       ->required();
   command
       .add_option("PORT", arguments->port,
-                  "port and protocol: 8080/TCP, 0/ICMP")
+                  "port and protocol: 8080/TCP; of ICMP the type: 8/ICMP")
       ->required();
   AddManifestOptions(command, arguments->manifests);
   AddOutputOption(command, arguments->output);

@@ -95,11 +95,13 @@ struct PairDecision {
            ingress.verdict == Verdict::kAllow;
   }
 
-  // Not allowed, and that only for want of a proxy.
-  bool needs_proxy() const {
-    return !allowed() && egress.verdict != Verdict::kDeny &&
-           ingress.verdict != Verdict::kDeny;
+  bool denied() const {
+    return egress.verdict == Verdict::kDeny ||
+           ingress.verdict == Verdict::kDeny;
   }
+
+  // Neither: a proxy would have to say.
+  bool needs_proxy() const { return !allowed() && !denied(); }
 };
 
 // A value; thread-compatible. While it or a copy lives, its numbers keep their

@@ -26,6 +26,7 @@ struct PolicyDiff {
   // On which side something is.
   enum class Presence : uint8_t { kBoth, kBefore, kAfter };
 
+  // What is left to a proxy counts as allowed: it may let it pass.
   enum class Kind : uint8_t {
     kOpens,   // allowed after, and before denied or not there
     kCloses,  // allowed before, and after denied or not there
