@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Checks that the tests which docs/policy_semantics.md names exist.
 
-A test is `Suite.Name`, or `Name` in a section that says "Of `Suite`". Reports every
-name that is none, then fails.
+A test is `Suite.Name`, or `Name` in a section that says "Of `Suite`". In a section that
+says "Sentences of `FILE`", the items are exactly the sentences of that file, in their
+order. Reports whatever is not so, then fails.
 
 Usage: docs_test.py [ROOT]     by default the tree that this file is in
 """
@@ -13,9 +14,17 @@ import sys
 
 TEST = re.compile(r"^TEST(?:_[FP])?\((\w+),\s+(\w+)\)", re.MULTILINE)
 NAME = re.compile(r"`(?:(\w+Test)\.)?([A-Z]\w+)`")
+SENTENCES = re.compile(r"^Sentences of `([\w/]+\.h)`", re.MULTILINE)
+ITEM = re.compile(r"^- (.+)$", re.MULTILINE)
+CASE = re.compile(r'^      (?:\{|\w+\()"([^"]+)",', re.MULTILINE)
 SUITE = re.compile(r"\bOf `(\w+Test)`")
 # What is in backquotes and no test.
-OTHER = {"NotIn", "DoesNotExist", "NetworkPolicy", "CompileCluster"}
+OTHER = {"NotIn", "DoesNotExist", "NetworkPolicy"}
+
+
+def sentences(path):
+    text = re.sub(r'"\s*\n\s*"', "", path.read_text(encoding="utf-8"))
+    return CASE.findall(text)
 
 
 def main():
@@ -34,9 +43,19 @@ def main():
             found += 1
             if (suite or (of and of.group(1)), name) not in tests:
                 wrong.append(f"{section.splitlines()[0]}: no test {suite}.{name}")
+    for section in re.split(r"\n##+ ", text):
+        for file in SENTENCES.findall(section):
+            listed, said = ITEM.findall(section), sentences(root / file)
+            found += len(said)
+            for sentence in dict.fromkeys(listed + said):
+                if listed.count(sentence) != said.count(sentence):
+                    wrong.append(f"{file}: {sentence}: {said.count(sentence)} times there, "
+                                 f"{listed.count(sentence)} times in the document")
+            if not said:
+                wrong.append(f"{file}: no sentences")
     if not tests or not found:
         wrong.append("no tests, or no names of tests, were found")
-    print("\n".join(wrong) or f"{found} names of tests, all of which exist")
+    print("\n".join(wrong) or f"{found} names of tests and sentences, all of which exist")
     return bool(wrong)
 
 
