@@ -74,9 +74,9 @@ CC_INLINE __u8 cc_judge_side(const struct cc_endpoint *endpoint, __u32 side, __u
 	told->direction = side;
 	if (cell.verdict == CC_VERDICT_ALLOW)
 		return 0;
-	if (cell.verdict == CC_VERDICT_REDIRECT)
-		return CC_REASON_NO_PROXY;
-	return CC_REASON_POLICY_DENIED;
+	/* Without a branch: the verifier would follow both to the end. */
+	return CC_REASON_POLICY_DENIED +
+	       (cell.verdict >> 1 & 1) * (CC_REASON_NO_PROXY - CC_REASON_POLICY_DENIED);
 }
 
 /* Tells that the packet closed its connection. */

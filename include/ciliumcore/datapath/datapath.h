@@ -65,6 +65,7 @@ class Transaction {
   // Replaces all policies, of every dialect. For services, names and other
   // nodes that they refer to, see SetPolicyContext.
   Transaction& SetPolicies(Policies policies);
+  // By NetworkPolicies alone: those of other dialects end.
   Transaction& SetPolicies(std::vector<NetworkPolicy> policies);
   // Replaces what is known of namespaces; others have their name as a label.
   Transaction& SetNamespaces(std::vector<Namespace> namespaces);
