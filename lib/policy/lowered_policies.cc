@@ -3,6 +3,7 @@
 #include "lib/policy/lowered_policies_internal.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -54,14 +55,15 @@ absl::StatusOr<LoweredPolicies::Entries<Policy>> LoweredPolicies::Updated(
   entries.reserve(sorted.size());
   auto at = known.begin();
   for (const Policy* policy : sorted) {
-    while (at != known.end() && NameKeyOf(at->policy) < NameKeyOf(*policy))
-      ++at;
-    if (at != known.end() && at->policy == *policy) {
+    while (at != known.end() && NamedBefore(*at->policy, *policy)) ++at;
+    if (at != known.end() && *at->policy == *policy) {
       entries.push_back(*at);
       continue;
     }
     CC_ASSIGN_OR_RETURN(auto lowered, Lower(*policy, references));
-    entries.push_back({*policy, std::move(lowered)});
+    entries.push_back({std::make_shared<const Policy>(*policy),
+                       {std::make_move_iterator(lowered.begin()),
+                        std::make_move_iterator(lowered.end())}});
   }
   return entries;
 }

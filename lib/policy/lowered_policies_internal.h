@@ -5,8 +5,10 @@
 #ifndef CILIUMCORE_LIB_POLICY_LOWERED_POLICIES_INTERNAL_H_
 #define CILIUMCORE_LIB_POLICY_LOWERED_POLICIES_INTERNAL_H_
 
+#include <memory>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "lib/policy/lowered_policy_internal.h"
@@ -31,8 +33,8 @@ class LoweredPolicies {
  private:
   template <typename Policy>
   struct Entry {
-    Policy policy;
-    std::vector<LoweredRef> lowered;
+    std::shared_ptr<const Policy> policy;
+    absl::InlinedVector<LoweredRef, 1> lowered;
   };
   // Ascending by name.
   template <typename Policy>
