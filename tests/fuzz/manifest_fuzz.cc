@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ciliumcore/policy/manifest.h"
+#include "ciliumcore/policy/policy_set.h"
 #include "tests/fuzz/fuzz_check.h"
 
 namespace ciliumcore {

@@ -106,6 +106,8 @@ struct PolicyInput : Policies, PolicyContext {
   std::vector<Namespace> namespaces = {};
   std::vector<PolicyEndpoint> endpoints = {};
   std::vector<IpAddress> host_addresses = {};  // of this node
+
+  friend bool operator==(const PolicyInput&, const PolicyInput&) = default;
 };
 
 }  // namespace ciliumcore
