@@ -2,8 +2,10 @@
 
 #include "ciliumcore/policy/cluster.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -22,6 +24,24 @@ bool IsOfNamespace(const Label& label) {
 }  // namespace
 
 std::string Pod::ToString() const { return absl::StrCat(ns, "/", name); }
+
+SliceIndex IndexSlices(const Cluster& cluster) {
+  SliceIndex index;
+  for (const EndpointSlice& slice : cluster.slices) {
+    if (!slice.service.empty()) {
+      index[{slice.ns, slice.service}].push_back(&slice);
+    }
+  }
+  const auto is_older = [](const EndpointSlice* slice) {
+    return slice->is_endpoints;
+  };
+  for (auto& [service, slices] : index) {
+    if (!std::all_of(slices.begin(), slices.end(), is_older)) {
+      std::erase_if(slices, is_older);
+    }
+  }
+  return index;
+}
 
 Namespace MakeNamespace(absl::string_view name, Labels labels) {
   labels.Set(kNamespaceNameLabel, name);

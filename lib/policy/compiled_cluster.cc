@@ -67,12 +67,12 @@ absl::Status Assign(const IpPrefix& cidr, const std::vector<uint32_t>& pods,
 
 // Of a service without a selector.
 std::vector<IpAddress> BackendsOf(const Service& service,
-                                  const Cluster& cluster) {
+                                  const SliceIndex& index) {
   std::vector<IpAddress> addresses;
-  if (service.selector.has_value()) return addresses;
-  for (const EndpointSlice& slice : cluster.slices) {
-    if (slice.ns != service.ns || slice.service != service.name) continue;
-    for (const SliceEndpoint& endpoint : slice.endpoints) {
+  const auto slices = index.find({service.ns, service.name});
+  if (service.selector.has_value() || slices == index.end()) return addresses;
+  for (const EndpointSlice* slice : slices->second) {
+    for (const SliceEndpoint& endpoint : slice->endpoints) {
       addresses.insert(addresses.end(), endpoint.addresses.begin(),
                        endpoint.addresses.end());
     }
@@ -156,12 +156,13 @@ Policies PoliciesOf(const Cluster& cluster) {
 
 PolicyContext PolicyContextOf(const Cluster& cluster) {
   PolicyContext context;
+  const SliceIndex slices = IndexSlices(cluster);
   for (const Service& service : cluster.services) {
     context.services.push_back({.ns = service.ns,
                                 .name = service.name,
                                 .labels = service.labels,
                                 .selector = service.selector,
-                                .addresses = BackendsOf(service, cluster)});
+                                .addresses = BackendsOf(service, slices)});
   }
   return context;
 }

@@ -166,27 +166,6 @@ struct Origin {
   }
 };
 
-// The slices of services, by namespace and name.
-using SliceIndex = std::map<std::pair<std::string, std::string>,
-                            std::vector<const EndpointSlice*>>;
-
-SliceIndex IndexSlices(const Cluster& cluster) {
-  SliceIndex index;
-  for (const EndpointSlice& slice : cluster.slices) {
-    if (!slice.service.empty())
-      index[{slice.ns, slice.service}].push_back(&slice);
-  }
-  // An Endpoints counts only where there is no EndpointSlice.
-  const auto is_older = [](const EndpointSlice* slice) {
-    return slice->is_endpoints;
-  };
-  for (auto& [service, slices] : index) {
-    if (!std::all_of(slices.begin(), slices.end(), is_older))
-      std::erase_if(slices, is_older);
-  }
-  return index;
-}
-
 Origin OriginOf(const Cluster& cluster, const Service& service,
                 const SliceIndex& index) {
   Origin origin;

@@ -139,6 +139,14 @@ struct Cluster {
   friend bool operator==(const Cluster&, const Cluster&) = default;
 };
 
+// The slices of services, by namespace and name. An Endpoints is there only
+// where the service has no EndpointSlice.
+using SliceIndex = std::map<std::pair<std::string, std::string>,
+                            std::vector<const EndpointSlice*>>;
+
+// Points into `cluster`. O(slices).
+SliceIndex IndexSlices(const Cluster& cluster);
+
 // A namespace with `labels` and the one that it has without being asked.
 Namespace MakeNamespace(absl::string_view name, Labels labels = {});
 
