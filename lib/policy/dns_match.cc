@@ -2,6 +2,7 @@
 
 #include "lib/policy/dns_match_internal.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/ascii.h"
@@ -38,6 +39,16 @@ bool Globs(absl::string_view pattern, absl::string_view text) {
   return at == pattern.size();
 }
 
+// Two stars or more and a dot, at the beginning: one whole label or more.
+bool ConsumeLabels(absl::string_view& pattern) {
+  const size_t stars = std::min(pattern.find_first_not_of('*'), pattern.size());
+  if (stars < 2 || stars == pattern.size() || pattern[stars] != '.') {
+    return false;
+  }
+  pattern.remove_prefix(stars + 1);
+  return true;
+}
+
 }  // namespace
 
 bool Matches(const DnsMatch& match, absl::string_view name) {
@@ -45,9 +56,8 @@ bool Matches(const DnsMatch& match, absl::string_view name) {
   if (!match.name.empty()) return Canonical(match.name) == text;
   const std::string canonical = Canonical(match.pattern);
   absl::string_view pattern = canonical;
-  if (pattern == "*") return true;
-  if (!absl::ConsumePrefix(&pattern, "**.")) return Globs(pattern, text);
-  // One or more whole labels go before the rest.
+  if (pattern.find_first_not_of('*') == absl::string_view::npos) return true;
+  if (!ConsumeLabels(pattern)) return Globs(pattern, text);
   for (size_t dot = text.find('.'); dot != std::string::npos;
        dot = text.find('.', dot + 1)) {
     if (dot > 0 && Globs(pattern, absl::string_view(text).substr(dot + 1))) {

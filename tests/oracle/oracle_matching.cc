@@ -75,11 +75,12 @@ bool Means(const DnsMatch& match, const std::string& name) {
   if (!match.name.empty()) return Plain(match.name) == name;
   const std::string pattern = Plain(match.pattern);
   if (pattern.find_first_not_of('*') == std::string::npos) return true;
-  if (!pattern.starts_with("**.")) return IsLike(name, 0, pattern, 0);
-  // What "**." stands for ends at a dot, and has a label or more.
+  // What "**." or "***." stands for ends at a dot, and has a label or more.
+  const size_t rest = pattern.find_first_not_of('*');
+  if (rest < 2 || pattern[rest] != '.') return IsLike(name, 0, pattern, 0);
   for (size_t dot = name.find('.', 1); dot != std::string::npos;
        dot = name.find('.', dot + 1)) {
-    if (IsLike(name, dot + 1, pattern, 3)) return true;
+    if (IsLike(name, dot + 1, pattern, rest + 1)) return true;
   }
   return false;
 }

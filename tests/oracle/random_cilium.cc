@@ -115,7 +115,8 @@ DnsMatch Dns(RandomSource& random) {
   }
   return {.pattern = random.OneOf<std::string>(
               {"*", "*.example.com", "**.example.com", "a*.example.com",
-               "*.*.example.com", "*.Org.", "**.com"})};
+               "*.*.example.com", "*.Org.", "**.com", "**.", "***.com",
+               "a**.example.com"})};
 }
 
 CiliumEntity Entity(RandomSource& random) {
