@@ -3,11 +3,13 @@
 // A data set for comparing policy engines: identity i is labelled app=a{i%200},
 // tier=t{i%10} and uid=u{i}, in namespace ns{i%20}; rule r opens TCP port
 // 1000+r/200. *Sparse*: rule r is for app=a{r%200} of its namespace, from
-// app=a{(7r+1+r/200)%200} of that namespace. *Dense*: every rule is for tier=t0,
-// from app=a{r%200} of any namespace.
+// app=a{(7r+1+r/200)%200} of that namespace. *Dense*: every rule is for
+// tier=t0, from app=a{r%200} of any namespace.
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -89,9 +91,9 @@ void Count(const CompiledPolicy& compiled, benchmark::State& state) {
 
 // Everything from nothing; every identity is a subject.
 void BM_FullCompile(benchmark::State& state, bool is_sparse) {
-  const PolicyInput input = Input(static_cast<uint32_t>(state.range(0)),
-                                  static_cast<uint32_t>(state.range(1)),
-                                  is_sparse);
+  const PolicyInput input =
+      Input(static_cast<uint32_t>(state.range(0)),
+            static_cast<uint32_t>(state.range(1)), is_sparse);
   for (auto _ : state) {
     PeerRegistry peers;
     RuleSetTable rule_sets;
@@ -146,6 +148,59 @@ BENCHMARK_CAPTURE(BM_OneRule, dense, false)
     ->Args({1000, 1000})
     ->Args({10000, 1000})
     ->Unit(benchmark::kMillisecond);
+
+// One identity elsewhere comes or goes, all else as it was; 100 of the others
+// are subjects here, all of tier t0.
+void BM_OneIdentity(benchmark::State& state, bool is_sparse) {
+  constexpr uint32_t kSubjects = 100;
+  const auto identities = static_cast<uint32_t>(state.range(0));
+  PolicyInput input =
+      Input(identities, static_cast<uint32_t>(state.range(1)), is_sparse);
+  std::vector<PolicyEndpoint> subjects;
+  for (uint32_t i = 0; i < identities; ++i) {
+    PolicyEndpoint& endpoint = input.endpoints[i];
+    const bool is_here = i % 10 == 0 && subjects.size() < kSubjects;
+    (is_here ? subjects : input.remotes).push_back(std::move(endpoint));
+  }
+  input.endpoints = std::move(subjects);
+  PeerRegistry peers;
+  RuleSetTable rule_sets;
+  PolicyCompiler compiler(&peers, &rule_sets);
+  absl::StatusOr<CompiledPolicy> compiled = compiler.Compile(std::move(input));
+  const PolicyEndpoint newcomer = Endpoint(identities);
+  bool is_there = false;
+  std::vector<double> seconds;
+  for (auto _ : state) {
+    is_there = !is_there;
+    RemoteChange change;
+    (is_there ? change.come : change.gone) = {newcomer};
+    const auto begin = std::chrono::steady_clock::now();
+    compiled = compiler.Recompile(change);
+    benchmark::DoNotOptimize(compiled);
+    seconds.push_back(
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin)
+            .count());
+  }
+  if (!compiled.ok()) {
+    state.SkipWithError(std::string(compiled.status().message()).c_str());
+    return;
+  }
+  std::sort(seconds.begin(), seconds.end());
+  state.counters["p50_us"] = seconds[seconds.size() / 2] * 1e6;
+  state.counters["p99_us"] = seconds[seconds.size() * 99 / 100] * 1e6;
+}
+BENCHMARK_CAPTURE(BM_OneIdentity, sparse, true)
+    ->ArgNames({"identities", "rules"})
+    ->Args({1000, 1000})
+    ->Args({10000, 1000})
+    ->Args({50000, 10000})
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(BM_OneIdentity, dense, false)
+    ->ArgNames({"identities", "rules"})
+    ->Args({1000, 1000})
+    ->Args({10000, 1000})
+    ->Args({50000, 10000})
+    ->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace ciliumcore

@@ -38,21 +38,21 @@ Transaction& Transaction::DetachEndpoint(std::string interface) {
 }
 
 Transaction& Transaction::UpsertRemote(RemoteOptions remote) {
-  state_->edits.push_back([remote = std::move(remote)](
-                              Intent& intent) -> absl::Status {
-    if (remote.addresses.empty()) {
-      return absl::InvalidArgumentError(
-          "remote: expected an address, found none");
-    }
-    intent.remotes.Edit().insert_or_assign(remote.addresses.front(), remote);
-    return absl::OkStatus();
-  });
+  state_->edits.push_back(
+      [remote = std::move(remote)](Intent& intent) -> absl::Status {
+        if (remote.addresses.empty()) {
+          return absl::InvalidArgumentError(
+              "remote: expected an address, found none");
+        }
+        intent.remotes.Set(remote.addresses.front(), remote);
+        return absl::OkStatus();
+      });
   return *this;
 }
 
 Transaction& Transaction::RemoveRemote(const IpAddress& address) {
   state_->edits.push_back([address](Intent& intent) {
-    if (intent.remotes.Edit().erase(address) != 0) return absl::OkStatus();
+    if (intent.remotes.Erase(address)) return absl::OkStatus();
     return absl::NotFoundError(
         absl::StrCat("remote ", address.ToString(), ": not known"));
   });

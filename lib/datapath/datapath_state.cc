@@ -179,7 +179,7 @@ absl::StatusOr<std::shared_ptr<const Surroundings>> DatapathState::Resolve(
   links_changed_ = watch_.HasChanged() || links_changed_;
   if (!links_changed_ && intent.touched.empty() &&
       intent.endpoints.IsSameAs(in_force.endpoints) &&
-      intent.remotes.IsSameAs(in_force.remotes)) {
+      NewHopInterfaces(in_force, intent, *surroundings_).empty()) {
     return surroundings_;
   }
   auto resolved_all = std::make_shared<Surroundings>();
@@ -213,14 +213,15 @@ absl::StatusOr<std::shared_ptr<const Surroundings>> DatapathState::Resolve(
     }
     if (!link->is_pair()) resolved.flags |= CC_ENDPOINT_NO_PEER_REDIRECT;
   }
-  for (const auto& [first, remote] : *intent.remotes) {
+  for (const auto& [first, remote] : intent.remotes) {
     if (!remote.next_hop.has_value()) continue;
-    absl::StatusOr<LinkInfo> link =
-        netlink.FindLink(remote.next_hop->interface);
+    const std::string& interface = remote.next_hop->interface;
+    if (surroundings.hop_interfaces.contains(interface)) continue;
+    absl::StatusOr<LinkInfo> link = netlink.FindLink(interface);
     if (!link.ok()) {
       return Annotate(link.status(), absl::StrCat("remote ", first.ToString()));
     }
-    surroundings.hop_interfaces[remote.next_hop->interface] = link->ifindex;
+    surroundings.hop_interfaces[interface] = link->ifindex;
   }
   CC_ASSIGN_OR_RETURN(const auto addresses, netlink.Addresses());
   for (const InterfaceAddress& own : addresses) {

@@ -18,6 +18,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "ciliumcore/abi/identity.h"
 #include "ciliumcore/base/ip.h"
+#include "ciliumcore/base/shared_map.h"
 #include "ciliumcore/datapath/options.h"
 #include "ciliumcore/identity/allocator.h"
 #include "ciliumcore/identity/reserved.h"
@@ -46,7 +47,6 @@ struct DesiredEndpoint {
 };
 
 struct DesiredAddress {
-  IpAddress address;
   uint32_t peer = 0;
   std::optional<uint32_t> endpoint;  // index of an endpoint of this node
   std::optional<DesiredHop> hop;
@@ -62,13 +62,22 @@ struct DesiredPrefix {
   friend bool operator==(const DesiredPrefix&, const DesiredPrefix&) = default;
 };
 
+// An identity, and how many endpoints and remotes have it.
+struct DesiredIdentity {
+  IdentityRef identity;
+  uint32_t users = 0;
+
+  friend bool operator==(const DesiredIdentity&,
+                         const DesiredIdentity&) = default;
+};
+
 // Who there is and where. Immutable, and shared by states that differ in
 // verdicts and services only.
 struct DesiredNodes {
   std::vector<DesiredEndpoint> endpoints;
-  std::vector<DesiredAddress> addresses;
+  SharedMap<IpAddress, DesiredAddress> addresses;
   std::vector<DesiredPrefix> prefixes;
-  std::vector<IdentityRef> identities;  // theirs, duplicates among them
+  SharedMap<uint32_t, DesiredIdentity> identities;  // by number
 };
 
 // What judges an endpoint: indexes of tables; none denies all.
@@ -83,9 +92,9 @@ struct DesiredState {
       std::make_shared<const DesiredNodes>();
   std::vector<DesiredVerdicts> verdicts;  // by endpoint
   std::vector<TableRef> tables;
-  // What the numbers in it mean: of peers, and of rule sets by ascending id.
+  // What the numbers in it mean: of peers, and of rule sets by id.
   std::shared_ptr<const PeerMap> peer_map = std::make_shared<const PeerMap>();
-  std::vector<RuleSetRef> rule_sets;
+  SharedMap<uint32_t, RuleSetRef> rule_sets;
   std::shared_ptr<const ServiceTable> services =
       std::make_shared<const ServiceTable>();
 };
@@ -103,6 +112,7 @@ class PlaceTable {
   void SetAddress(const IpAddress& address, PlaceValue value) {
     addresses_[address] = value;
   }
+  void EraseAddress(const IpAddress& address) { addresses_.erase(address); }
   void SetPrefix(const IpPrefix& prefix, PlaceValue value) {
     prefixes_[prefix] = value;
     (prefix.is_v4() ? v4_lengths_ : v6_lengths_).insert(prefix.length());
@@ -112,6 +122,11 @@ class PlaceTable {
   PlaceValue Of(const IpAddress& address) const {
     auto exact = addresses_.find(address);
     if (exact != addresses_.end()) return exact->second;
+    return Outside(address);
+  }
+
+  // What it gets if it is not told apart from its prefix.
+  PlaceValue Outside(const IpAddress& address) const {
     return Longest(address, 128);
   }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/datapath/flow_names_internal.h"
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 
 namespace ciliumcore::internal {
@@ -11,15 +9,6 @@ namespace {
 // Texts kept; more are made anew each time they are asked for.
 constexpr size_t kTextsKept = 4096;
 constexpr size_t kPartiesKept = 65536;
-
-const Peer* FindIn(const CompiledPolicy& policy, uint32_t peer) {
-  const std::vector<PeerRef>& peers = policy.peer_map->peers;
-  const auto found = std::lower_bound(
-      peers.begin(), peers.end(), peer,
-      [](const PeerRef& ref, uint32_t number) { return ref->number < number; });
-  if (found == peers.end() || (*found)->number != peer) return nullptr;
-  return found->get();
-}
 
 }  // namespace
 
@@ -57,7 +46,7 @@ void FlowNames::Look(const Intent& intent) {
   has_looked_ = true;
   for (const auto& [interface, endpoint] : *intent.endpoints)
     Note(endpoint.identity, endpoint.name, endpoint.addresses);
-  for (const auto& [first, remote] : *intent.remotes)
+  for (const auto& [first, remote] : intent.remotes)
     Note(remote.identity, remote.name, remote.addresses);
   for (const auto& [frontend, service] : *intent.services) {
     const Text name = std::make_shared<const std::string>(
@@ -78,10 +67,10 @@ FlowNames::Party FlowNames::PartyOf(uint32_t peer,
                  .pod = "",
                  .labels = nullptr};
   for (const auto& policy : policies) {
-    const Peer* found = FindIn(*policy, peer);
+    const PeerRef* found = policy->peer_map->peers.Find(peer);
     if (found == nullptr) continue;
-    party.identity = found->variety.identity;
-    party.name = found->variety.ToString();
+    party.identity = (*found)->variety.identity;
+    party.name = (*found)->variety.ToString();
     break;
   }
   const auto described = identities_.find(party.identity);

@@ -4,12 +4,12 @@
 #include <optional>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/base/status.h"
 #include "lib/base/status_macros_internal.h"
 
 namespace ciliumcore::internal {
-namespace {
 
 // An identity's labels say which namespace it is in; policies want it apart.
 PolicyEndpoint PolicyEndpointOf(const IdentityRef& identity,
@@ -18,58 +18,14 @@ PolicyEndpoint PolicyEndpointOf(const IdentityRef& identity,
   PolicyEndpoint endpoint;
   endpoint.identity = identity.id();
   endpoint.labels = PodLabelsOf(identity.labels());
-  endpoint.ns = PodNamespaceOf(identity.labels()).name;
+  endpoint.ns = NamespaceOf(identity).name;
   endpoint.ports = ports;
   endpoint.addresses = addresses;
   return endpoint;
 }
 
-absl::Status ValidateEndpoint(const EndpointOptions& endpoint) {
-  const std::string subject = absl::StrCat("endpoint ", endpoint.interface);
-  if (!endpoint.identity.valid()) {
-    return Annotate(endpoint.identity.status(), subject);
-  }
-  int families[2] = {0, 0};
-  for (const IpAddress& address : endpoint.addresses)
-    ++families[address.is_v4() ? 0 : 1];
-  if (endpoint.addresses.empty() || families[0] > 1 || families[1] > 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        subject,
-        ": expected one IPv4 address, one IPv6 address or both, found ",
-        families[0], " and ", families[1]));
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
-
-absl::Status ValidateIntent(const Intent& intent) {
-  std::map<IpAddress, std::string> owners;
-  const auto claim = [&](const IpAddress& address,
-                         std::string owner) -> absl::Status {
-    auto [at, is_new] = owners.emplace(address, std::move(owner));
-    if (is_new) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat("address ", address.ToString(),
-                     ": belongs to two, one is ", at->second));
-  };
-  for (const auto& [interface, endpoint] : *intent.endpoints) {
-    CC_RETURN_IF_ERROR(ValidateEndpoint(endpoint));
-    for (const IpAddress& address : endpoint.addresses) {
-      CC_RETURN_IF_ERROR(claim(address, absl::StrCat("endpoint ", interface)));
-    }
-  }
-  for (const auto& [first, remote] : *intent.remotes) {
-    if (!remote.identity.valid()) {
-      return Annotate(remote.identity.status(),
-                      absl::StrCat("remote ", first.ToString()));
-    }
-    for (const IpAddress& address : remote.addresses) {
-      CC_RETURN_IF_ERROR(
-          claim(address, absl::StrCat("remote ", first.ToString())));
-    }
-  }
-  return absl::OkStatus();
+Namespace NamespaceOf(const IdentityRef& identity) {
+  return PodNamespaceOf(identity.labels());
 }
 
 PolicyInput PolicyInputOf(const Intent& intent,
@@ -80,14 +36,14 @@ PolicyInput PolicyInputOf(const Intent& intent,
   // Namespaces as the caller described them, else as identities do.
   std::map<std::string, Namespace> namespaces;
   const auto note_namespace = [&](const IdentityRef& identity) {
-    Namespace ns = PodNamespaceOf(identity.labels());
+    Namespace ns = NamespaceOf(identity);
     namespaces.emplace(ns.name, ns);
   };
   for (const Namespace& ns : intent.namespaces) namespaces.emplace(ns.name, ns);
   for (const auto& [interface, endpoint] : *intent.endpoints) {
     note_namespace(endpoint.identity);
   }
-  for (const auto& [first, remote] : *intent.remotes) {
+  for (const auto& [first, remote] : intent.remotes) {
     note_namespace(remote.identity);
   }
   for (auto& [name, ns] : namespaces) input.namespaces.push_back(std::move(ns));
@@ -96,61 +52,11 @@ PolicyInput PolicyInputOf(const Intent& intent,
     input.endpoints.push_back(PolicyEndpointOf(
         endpoint.identity, endpoint.ports, endpoint.addresses));
   }
-  for (const auto& [first, remote] : *intent.remotes) {
-    input.endpoints.push_back(
+  for (const auto& [first, remote] : intent.remotes) {
+    input.remotes.push_back(
         PolicyEndpointOf(remote.identity, remote.ports, remote.addresses));
   }
   return input;
-}
-
-DesiredNodes DesiredNodesOf(const Intent& intent,
-                            const Surroundings& surroundings,
-                            const PeerMap& peers) {
-  DesiredNodes nodes;
-  for (const auto& [interface, endpoint] : *intent.endpoints) {
-    const ResolvedLink& link = surroundings.links.at(interface);
-    DesiredEndpoint out = {.name = interface,
-                           .ifindex = link.ifindex,
-                           .mac = link.mac,
-                           .host_mac = link.host_mac,
-                           .v4 = std::nullopt,
-                           .v6 = std::nullopt,
-                           .flags = link.flags,
-                           .closes = endpoint.on_detach == OnDetach::kClosed,
-                           .identity = endpoint.identity.id()};
-    for (const IpAddress& address : endpoint.addresses) {
-      (address.is_v4() ? out.v4 : out.v6) = address;
-    }
-    nodes.endpoints.push_back(std::move(out));
-    nodes.identities.push_back(endpoint.identity);
-  }
-  std::vector<const RemoteOptions*> remotes;
-  for (const auto& [first, remote] : *intent.remotes) {
-    remotes.push_back(&remote);
-    nodes.identities.push_back(remote.identity);
-  }
-  for (const AddressPeer& address : peers.addresses) {
-    DesiredAddress out = {.address = address.address,
-                          .peer = address.peer,
-                          .endpoint = std::nullopt,
-                          .hop = std::nullopt};
-    if (address.endpoint < nodes.endpoints.size()) {
-      out.endpoint = address.endpoint;
-    } else if (address.endpoint != kNoEndpoint) {
-      const auto& hop =
-          remotes[address.endpoint - nodes.endpoints.size()]->next_hop;
-      if (hop.has_value()) {
-        out.hop = DesiredHop{
-            .ifindex = surroundings.hop_interfaces.at(hop->interface),
-            .gateway = hop->gateway};
-      }
-    }
-    nodes.addresses.push_back(out);
-  }
-  for (const PrefixPeer& prefix : peers.prefixes) {
-    nodes.prefixes.push_back({.prefix = prefix.prefix, .peer = prefix.peer});
-  }
-  return nodes;
 }
 
 DesiredState DesiredStateOf(const Intent& intent,

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "ciliumcore/base/ip.h"
+#include "ciliumcore/base/shared_map.h"
 #include "ciliumcore/datapath/options.h"
 #include "ciliumcore/policy/cluster.h"
 #include "ciliumcore/policy/compiler.h"
@@ -57,7 +58,7 @@ class Shared {
 struct Intent {
   Shared<std::map<std::string, EndpointOptions>> endpoints;  // by interface
   std::set<std::string> touched;  // endpoints that this change attaches
-  Shared<std::map<IpAddress, RemoteOptions>> remotes;  // by first address
+  SharedMap<IpAddress, RemoteOptions> remotes;  // by first address
   Shared<ServiceTable> services;
   Shared<Policies> policies;
   Shared<PolicyContext> context;
@@ -71,18 +72,33 @@ struct Surroundings {
   std::vector<IpAddress> host_addresses;
 };
 
-// InvalidArgument if an endpoint has no or too many addresses, or an address
-// belongs to two; the reference's status if an identity is none.
-absl::Status ValidateIntent(const Intent& intent);
-
-// In the order of `endpoints`, then of `remotes`.
+// In the order of `endpoints`, and of `remotes`.
 PolicyInput PolicyInputOf(const Intent& intent,
                           const Surroundings& surroundings);
+
+// A remote, or an endpoint, as policy sees it; and the namespace that its
+// identity's labels speak of.
+PolicyEndpoint PolicyEndpointOf(const IdentityRef& identity,
+                                const std::vector<NamedPort>& ports,
+                                const std::vector<IpAddress>& addresses);
+Namespace NamespaceOf(const IdentityRef& identity);
+
+// The interfaces of next hops of `next` that `surroundings`, which are of
+// `before`, do not know.
+std::set<std::string> NewHopInterfaces(const Intent& before, const Intent& next,
+                                       const Surroundings& surroundings);
 
 // `peers`: of PolicyInputOf the same, compiled.
 DesiredNodes DesiredNodesOf(const Intent& intent,
                             const Surroundings& surroundings,
                             const PeerMap& peers);
+
+// The same, where `before` is of `old` and `old_peers`, which have the same
+// endpoints and prefixes. O(endpoints, and what changed).
+DesiredNodes DesiredNodesAfter(const DesiredNodes& before, const Intent& old,
+                               const PeerMap& old_peers, const Intent& intent,
+                               const Surroundings& surroundings,
+                               const PeerMap& peers);
 
 // `nodes`: of an intent, `compiled`: of the same.
 DesiredState DesiredStateOf(const Intent& intent,

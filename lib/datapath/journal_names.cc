@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/datapath/journal_names_internal.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -12,16 +11,6 @@
 
 namespace ciliumcore::internal {
 namespace {
-
-// `refs` ascend by `number_of`.
-template <typename Ref, typename NumberOf>
-bool Contains(const std::vector<Ref>& refs, uint32_t number,
-              NumberOf number_of) {
-  const auto at = std::lower_bound(
-      refs.begin(), refs.end(), number,
-      [&](const Ref& ref, uint32_t wanted) { return number_of(ref) < wanted; });
-  return at != refs.end() && number_of(*at) == number;
-}
 
 absl::Status Unreadable(const char* what) {
   return absl::DataLossError(
@@ -52,16 +41,24 @@ void JournalNames::Note(JournalKind kind, uint32_t number, const Ref& ref,
 
 void JournalNames::Stage(const DesiredState& desired, Staging& staging) {
   next_ = {desired.peer_map, desired.rule_sets, desired.nodes};
-  if (desired.peer_map != in_force_.peer_map) {
-    for (const PeerRef& peer : desired.peer_map->peers) {
-      if (peer->variety.is_plain()) continue;  // the identity's own number
-      Note(JournalKind::kPeer, peer->number, peer, peer->variety, peers_,
-           staging);
-    }
-  }
-  for (const RuleSetRef& set : desired.rule_sets) {
-    Note(JournalKind::kRuleSet, set->id, set, set->set, rule_sets_, staging);
-  }
+  // What is new in `after`.
+  const auto each_new = [](const auto& before, const auto& after, auto visit) {
+    after.DiffFrom(before, [&](uint32_t number, const auto*, const auto* ref) {
+      if (ref != nullptr) visit(number, *ref);
+    });
+  };
+  each_new(in_force_.peer_map->peers, desired.peer_map->peers,
+           [&](uint32_t number, const PeerRef& peer) {
+             // A plain one has the identity's own number.
+             if (peer->variety.is_plain()) return;
+             Note(JournalKind::kPeer, number, peer, peer->variety, peers_,
+                  staging);
+           });
+  each_new(in_force_.rule_sets, desired.rule_sets,
+           [&](uint32_t id, const RuleSetRef& set) {
+             Note(JournalKind::kRuleSet, id, set, set->set, rule_sets_,
+                  staging);
+           });
   if (desired.nodes != in_force_.nodes)
     StageIdentities(*desired.nodes, staging);
   staging.OnFailure([this] { next_ = {}; });
@@ -70,46 +67,40 @@ void JournalNames::Stage(const DesiredState& desired, Staging& staging) {
 
 void JournalNames::StageIdentities(const DesiredNodes& nodes,
                                    Staging& staging) {
-  Known<IdentityRef> identities;
-  for (const IdentityRef& identity : nodes.identities) {
-    const auto number = static_cast<uint32_t>(identity.id());
-    if (!identities.try_emplace(number, identity).second) continue;
-    const auto known = identities_.find(number);
-    if (known != identities_.end() && known->second == identity) continue;
-    std::string labels = Encode(identity.labels());
-    const auto recovered = recovered_.find(number);
-    if (recovered != recovered_.end() && recovered->second == labels) continue;
+  const auto record = [&](uint32_t number, std::string labels) {
     staging.Record({.kind = JournalKind::kIdentity,
                     .key = EncodeKey(number),
                     .value = std::move(labels)});
-  }
-  const auto end_others = [&](const auto& known) {
-    for (const auto& [number, what] : known) {
-      if (identities.contains(number)) continue;
-      staging.Record({.kind = JournalKind::kIdentity,
-                      .key = EncodeKey(number),
-                      .value = {}});
-    }
   };
-  end_others(identities_);
-  end_others(recovered_);
-  staging.OnPublished([this, identities = std::move(identities)]() mutable {
-    identities_ = std::move(identities);
-    recovered_.clear();
-  });
+  const DesiredNodes none;
+  const DesiredNodes& before =
+      in_force_.nodes == nullptr ? none : *in_force_.nodes;
+  nodes.identities.DiffFrom(
+      before.identities, [&](uint32_t number, const DesiredIdentity* was,
+                             const DesiredIdentity* is) {
+        if (is == nullptr) return record(number, {});
+        if (was != nullptr && was->identity == is->identity) return;
+        std::string labels = Encode(is->identity.labels());
+        const auto recovered = recovered_.find(number);
+        if (recovered != recovered_.end() && recovered->second == labels)
+          return;
+        record(number, std::move(labels));
+      });
+  for (const auto& [number, labels] : recovered_) {
+    if (!nodes.identities.contains(number)) record(number, {});
+  }
+  staging.OnPublished([this] { recovered_.clear(); });
 }
 
 bool JournalNames::IsUsed(const Journal::Key& key) const {
   const uint32_t number = DecodeKey(key.second).value_or(0);
-  const auto number_of_peer = [](const PeerRef& peer) { return peer->number; };
-  const auto number_of_set = [](const RuleSetRef& set) { return set->id; };
   if (key.first == JournalKind::kPeer) {
-    return Contains(in_force_.peer_map->peers, number, number_of_peer) ||
-           Contains(next_.peer_map->peers, number, number_of_peer);
+    return in_force_.peer_map->peers.contains(number) ||
+           next_.peer_map->peers.contains(number);
   }
   if (key.first == JournalKind::kRuleSet) {
-    return Contains(in_force_.rule_sets, number, number_of_set) ||
-           Contains(next_.rule_sets, number, number_of_set);
+    return in_force_.rule_sets.contains(number) ||
+           next_.rule_sets.contains(number);
   }
   return true;
 }

@@ -62,7 +62,7 @@ class JournalNames {
   // What has numbers in a state.
   struct Named {
     std::shared_ptr<const PeerMap> peer_map = std::make_shared<const PeerMap>();
-    std::vector<RuleSetRef> rule_sets;  // ascending by id
+    SharedMap<uint32_t, RuleSetRef> rule_sets;  // by id
     std::shared_ptr<const DesiredNodes> nodes;
   };
 
@@ -73,8 +73,8 @@ class JournalNames {
 
   Known<PeerRef> peers_;
   Known<RuleSetRef> rule_sets_;
-  Known<IdentityRef> identities_;  // those in force
-  // Those that the journal holds before any is: labels as it writes them.
+  // Identities that the journal holds before any is in force: labels as it
+  // writes them.
   Known<std::string> recovered_;
   Named in_force_, next_;
 };

@@ -32,9 +32,9 @@ PlaceWriter::PlaceWriter(PublishedMaps* maps, GraceKeeper* grace)
 
 absl::Status PlaceWriter::PutRef(const IpAddress& address, uint32_t place) {
   const size_t room = AddressIndex::EntriesOf(maps_->addresses.size());
-  if (addresses_.size() >= room) {
+  if (addresses_.live.size() >= room) {
     return absl::ResourceExhaustedError(absl::StrCat(
-        address.ToString(), ": map cc_addrs is full: ", addresses_.size(),
+        address.ToString(), ": map cc_addrs is full: ", addresses_.live.size(),
         " of ", room, " addresses in use"));
   }
   return index_.Link(address, place);
@@ -61,24 +61,70 @@ absl::Status PlaceWriter::Stage(const PlaceTable& desired, uint32_t next,
   staging.OnPublished([this, desired] {
     current_ = desired;
     peers_.reset();
+    NoteUnwanted(addresses_);
+    NoteUnwanted(prefixes_);
   });
   return absl::OkStatus();
 }
 
+absl::Status PlaceWriter::Stage(std::vector<AddressChange> changes,
+                                uint32_t next, Staging& staging) {
+  Sweep(next);
+  for (const AddressChange& change : changes) {
+    const PlaceValue value =
+        change.value.value_or(current_.Outside(change.address));
+    const auto live = addresses_.live.find(change.address);
+    if (live == addresses_.live.end()) {
+      if (!change.value.has_value()) continue;
+      CC_RETURN_IF_ERROR(
+          StageNew(change.address, value, next, staging, addresses_));
+    } else if (live->second.value != value) {
+      CC_RETURN_IF_ERROR(StageChange(live->second, value, next, staging));
+    }
+  }
+  staging.OnPublished([this, changes = std::move(changes)] {
+    for (const AddressChange& change : changes) SetCurrent(change);
+  });
+  return absl::OkStatus();
+}
+
+void PlaceWriter::SetCurrent(const AddressChange& change) {
+  const auto& [address, value] = change;
+  const auto before = current_.addresses().find(address);
+  if (peers_.has_value() && before != current_.addresses().end() &&
+      --(*peers_)[before->second.peer] == 0) {
+    peers_->erase(before->second.peer);
+  }
+  if (value.has_value()) {
+    current_.SetAddress(address, *value);
+    addresses_.unwanted.erase(address);
+    if (peers_.has_value()) ++(*peers_)[value->peer];
+  } else {
+    current_.EraseAddress(address);
+    addresses_.unwanted.insert(address);
+  }
+}
+
+template <typename Key>
+void PlaceWriter::NoteUnwanted(Lives<Key>& lives) {
+  lives.unwanted.clear();
+  for (const auto& [key, live] : lives.live) {
+    if (!current_.Has(key)) lives.unwanted.insert(lives.unwanted.end(), key);
+  }
+}
+
 void PlaceWriter::Sweep(uint32_t next) {
-  if (addresses_.size() > current_.addresses().size())
-    EraseUnwanted(next, addresses_);
-  if (prefixes_.size() > current_.prefixes().size())
-    EraseUnwanted(next, prefixes_);
+  EraseUnwanted(next, addresses_);
+  EraseUnwanted(next, prefixes_);
 }
 
 bool PlaceWriter::Has(uint32_t peer) {
   if (!peers_.has_value()) {
-    peers_.emplace().insert(CC_IDENTITY_WORLD);
+    ++peers_.emplace()[CC_IDENTITY_WORLD];
     for (const auto& [address, value] : current_.addresses())
-      peers_->insert(value.peer);
+      ++(*peers_)[value.peer];
     for (const auto& [prefix, value] : current_.prefixes())
-      peers_->insert(value.peer);
+      ++(*peers_)[value.peer];
   }
   return peers_->contains(peer);
 }
@@ -87,30 +133,34 @@ bool PlaceWriter::Has(uint32_t peer) {
 // every packet what their absence means. Whoever has looked one up already may
 // still read its place until the end of the next grace period.
 template <typename Key>
-void PlaceWriter::EraseUnwanted(uint32_t next, std::map<Key, Live>& live) {
-  for (auto it = live.begin(); it != live.end();) {
-    if (current_.Has(it->first) || !grace_->IsOver(it->second.since) ||
-        !EraseRef(it->first, it->second.place).ok()) {
+void PlaceWriter::EraseUnwanted(uint32_t next, Lives<Key>& lives) {
+  for (auto it = lives.unwanted.begin(); it != lives.unwanted.end();) {
+    const auto live = lives.live.find(*it);
+    const bool is_gone = live == lives.live.end() || current_.Has(*it);
+    if (!is_gone && (!grace_->IsOver(live->second.since) ||
+                     !EraseRef(*it, live->second.place).ok())) {
       ++it;
       continue;
     }
-    places_.Retire(it->second.place, 1, next);
-    it = live.erase(it);
+    if (!is_gone) {
+      places_.Retire(live->second.place, 1, next);
+      lives.live.erase(live);
+    }
+    it = lives.unwanted.erase(it);
   }
 }
 
 template <typename Key>
 absl::Status PlaceWriter::StageAll(const PlaceTable& desired, uint32_t next,
-                                   Staging& staging,
-                                   std::map<Key, Live>& live) {
-  for (auto& [key, entry] : live) {
+                                   Staging& staging, Lives<Key>& lives) {
+  for (auto& [key, entry] : lives.live) {
     const PlaceValue value = desired.Of(key);
     if (value == entry.value) continue;
     CC_RETURN_IF_ERROR(StageChange(entry, value, next, staging));
   }
   const auto stage_new = [&](const Key& key, PlaceValue value) -> absl::Status {
-    if (live.contains(key)) return absl::OkStatus();
-    return StageNew(key, value, next, staging, live);
+    if (lives.live.contains(key)) return absl::OkStatus();
+    return StageNew(key, value, next, staging, lives);
   };
   if constexpr (std::is_same_v<Key, IpAddress>) {
     for (const auto& [key, value] : desired.addresses()) {
@@ -148,7 +198,7 @@ absl::Status PlaceWriter::StageChange(Live& live, PlaceValue value,
 template <typename Key>
 absl::Status PlaceWriter::StageNew(const Key& key, PlaceValue value,
                                    uint32_t next, Staging& staging,
-                                   std::map<Key, Live>& live) {
+                                   Lives<Key>& lives) {
   const PlaceValue before = current_.Of(key);
   const absl::StatusOr<uint32_t> taken = places_.Take(1, *grace_);
   if (!taken.ok()) return Annotate(taken.status(), key.ToString());
@@ -161,7 +211,7 @@ absl::Status PlaceWriter::StageNew(const Key& key, PlaceValue value,
   if (absl::IsResourceExhausted(put)) {
     // What nobody wants any more may still be there.
     if (absl::Status over = grace_->WaitFor(next - 1); over.ok()) {
-      EraseUnwanted(next, live);
+      EraseUnwanted(next, lives);
       put = PutRef(key, at);
     }
   }
@@ -169,10 +219,11 @@ absl::Status PlaceWriter::StageNew(const Key& key, PlaceValue value,
     places_.Return(at, 1);
     return put;
   }
-  Live& entry = live[key];
+  Live& entry = lives.live[key];
   entry = {.place = at, .since = next, .slot = 0, .value = before};
   // Undone, the entry stays as one that nobody wants, and is erased later.
-  staging.OnUndo([this, &entry, next] {
+  staging.OnUndo([this, &entry, &lives, key, next] {
+    lives.unwanted.insert(key);
     entry.since = next - 1;
     StoreRelease(&maps_->places[entry.place].which,
                  __u64{CC_SWITCH(entry.since, 0, 0)});

@@ -9,7 +9,7 @@ absl::Status PlaceWriter::Adopt(const Found& found) {
   CC_RETURN_IF_ERROR(index_.ForEach([&](uint32_t place) -> absl::Status {
     const IpAddress address = AddressChains::KeyOf(maps_->places[place]);
     CC_RETURN_IF_ERROR(AdoptOne(address, place, found, addresses_));
-    current_.SetAddress(address, addresses_.at(address).value);
+    current_.SetAddress(address, addresses_.live.at(address).value);
     return absl::OkStatus();
   }));
   absl::Status adopted;
@@ -26,15 +26,15 @@ absl::Status PlaceWriter::Adopt(const Found& found) {
     const IpPrefix prefix =
         IpPrefix::Of(address, static_cast<int>(key.bits) - (is_v4 ? 96 : 0));
     adopted = AdoptOne(prefix, place, found, prefixes_);
-    if (adopted.ok()) current_.SetPrefix(prefix, prefixes_.at(prefix).value);
+    if (adopted.ok())
+      current_.SetPrefix(prefix, prefixes_.live.at(prefix).value);
   }));
   return adopted;
 }
 
 template <typename Key>
 absl::Status PlaceWriter::AdoptOne(const Key& key, uint32_t place,
-                                   const Found& found,
-                                   std::map<Key, Live>& live) {
+                                   const Found& found, Lives<Key>& lives) {
   if (!places_.Reserve(place, 1)) {
     return DamagedEntry("cc_places", place, key.ToString(),
                         ": expected a place of its own");
@@ -46,11 +46,11 @@ absl::Status PlaceWriter::AdoptOne(const Key& key, uint32_t place,
                         ": expected a value below ", CC_PLACE_SLOTS, ", found ",
                         slot);
   }
-  live[key] = {.place = place,
-               .since = SwitchedSince(&entry.which),
-               .slot = static_cast<uint8_t>(slot),
-               .value = {.peer = entry.value[slot].peer,
-                         .where = entry.value[slot].where}};
+  lives.live[key] = {.place = place,
+                     .since = SwitchedSince(&entry.which),
+                     .slot = static_cast<uint8_t>(slot),
+                     .value = {.peer = entry.value[slot].peer,
+                               .where = entry.value[slot].where}};
   return absl::OkStatus();
 }
 

@@ -8,9 +8,10 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "ciliumcore/base/ip.h"
 #include "lib/datapath/address_index_internal.h"
@@ -42,6 +43,15 @@ class PlaceWriter {
   absl::Status Stage(const PlaceTable& desired, uint32_t next,
                      Staging& staging);
 
+  // The same where addresses change that are told apart from now on (a value)
+  // or not any more (none), and all else stays. O(what changes).
+  struct AddressChange {
+    IpAddress address;
+    std::optional<PlaceValue> value;
+  };
+  absl::Status Stage(std::vector<AddressChange> changes, uint32_t next,
+                     Staging& staging);
+
   // Erases what nobody wants any more, if its grace period is over; Stage does
   // that too. O(1) if there is nothing.
   void Sweep(uint32_t next);
@@ -49,7 +59,8 @@ class PlaceWriter {
   // What is true now.
   const PlaceTable& current() const { return current_; }
 
-  // Whether an address has that peer now. O(addresses) once for each change.
+  // Whether an address has that peer now. O(addresses) once for each change of
+  // all of them.
   bool Has(uint32_t peer);
 
  private:
@@ -60,25 +71,28 @@ class PlaceWriter {
     PlaceValue value;
   };
 
-  // Changes made by a Stage.
-  struct Change {
-    Live* live;
-    PlaceValue value;
+  template <typename Key>
+  struct Lives {
+    std::map<Key, Live> live;
+    std::set<Key> unwanted;  // those of them that are on their way out
   };
 
   template <typename Key>
   absl::Status AdoptOne(const Key& key, uint32_t place, const Found& found,
-                        std::map<Key, Live>& live);
+                        Lives<Key>& lives);
   template <typename Key>
   absl::Status StageAll(const PlaceTable& desired, uint32_t next,
-                        Staging& staging, std::map<Key, Live>& live);
+                        Staging& staging, Lives<Key>& lives);
   absl::Status StageChange(Live& live, PlaceValue value, uint32_t next,
                            Staging& staging);
   template <typename Key>
   absl::Status StageNew(const Key& key, PlaceValue value, uint32_t next,
-                        Staging& staging, std::map<Key, Live>& live);
+                        Staging& staging, Lives<Key>& lives);
   template <typename Key>
-  void EraseUnwanted(uint32_t next, std::map<Key, Live>& live);
+  void NoteUnwanted(Lives<Key>& lives);
+  void SetCurrent(const AddressChange& change);
+  template <typename Key>
+  void EraseUnwanted(uint32_t next, Lives<Key>& lives);
 
   absl::Status PutRef(const IpAddress& address, uint32_t place);
   absl::Status PutRef(const IpPrefix& prefix, uint32_t place);
@@ -90,9 +104,10 @@ class PlaceWriter {
   AddressIndex index_;
   RangePool places_;
   PlaceTable current_;
-  std::optional<absl::flat_hash_set<uint32_t>> peers_;  // of current_
-  std::map<IpAddress, Live> addresses_;
-  std::map<IpPrefix, Live> prefixes_;
+  // Of current_: how many addresses and prefixes have each.
+  std::optional<absl::flat_hash_map<uint32_t, uint32_t>> peers_;
+  Lives<IpAddress> addresses_;
+  Lives<IpPrefix> prefixes_;
 };
 
 }  // namespace ciliumcore::internal

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,7 @@
 #include "ciliumcore/datapath/plan.h"
 #include "ciliumcore/flow/flow.h"
 #include "ciliumcore/policy/compiler.h"
+#include "lib/datapath/address_owners_internal.h"
 #include "lib/datapath/desired_internal.h"
 #include "lib/datapath/flow_names_internal.h"
 #include "lib/datapath/intent_internal.h"
@@ -49,7 +51,7 @@ class Planner {
   // An intent, compiled.
   struct Plan {
     Intent intent;
-    CompiledPolicy compiled;
+    std::shared_ptr<const CompiledPolicy> compiled;
     DesiredState desired;
   };
 
@@ -80,8 +82,16 @@ class Planner {
   FlowNames::Text Explain(uint32_t rule_set) const;
 
  private:
-  absl::StatusOr<CompiledPolicy> CompiledPolicyOf(
+  // The same object as last time if it is of the same.
+  absl::StatusOr<std::shared_ptr<const CompiledPolicy>> CompiledPolicyOf(
       const Intent& intent, const Surroundings& surroundings);
+  PolicyInput InputOf(const Intent& intent, const Surroundings& surroundings);
+  // What the compiler's last input has to change in remotes; none if that
+  // changes namespaces as well.
+  std::optional<RemoteChange> RemoteChangeOf(const Intent& intent) const;
+  // The identity's labels say nothing else of its namespace than the last
+  // input.
+  bool IsListed(const IdentityRef& identity) const;
   // The same object as last time if it is of the same.
   std::shared_ptr<const DesiredNodes> NodesOf(
       const Intent& intent, std::shared_ptr<const Surroundings> surroundings,
@@ -90,9 +100,14 @@ class Planner {
   PeerRegistry peers_;
   RuleSetTable rule_sets_;
   PolicyCompiler compiler_{&peers_, &rule_sets_};
-  // What the compiler's last input is of; its policies do not matter.
+  // What the compiler's last input is of, and what came of it; null if it did
+  // not compile.
   std::optional<Intent> input_of_;
   std::vector<IpAddress> host_addresses_of_;
+  // By name; none where the caller described it, whatever identities say.
+  std::map<std::string, std::optional<Namespace>> namespaces_of_;
+  bool namespaces_agree_ = true;  // with every identity's labels
+  std::shared_ptr<const CompiledPolicy> compiled_;
   struct {
     Intent intent;  // its endpoints and remotes
     std::shared_ptr<const Surroundings> surroundings;
@@ -100,6 +115,7 @@ class Planner {
     std::shared_ptr<const DesiredNodes> nodes;  // of these
   } last_;
   Intent intent_;
+  AddressOwners owners_;  // of intent_
   // The policy in force, and some before it: late events speak of their peers.
   FlowNames::Policies policies_;
   mutable FlowNames names_;

@@ -129,22 +129,42 @@ void Publisher::AddPrefixes(const DesiredNodes& nodes, PlaceTable& places) {
 absl::Status Publisher::StagePlaces(const EndpointWriter::SlotsRef& slots,
                                     uint32_t next, Staging& staging) {
   const DesiredNodes& nodes = *slots->nodes;
-  if (slots == placed_ ||
-      (placed_ != nullptr && placed_->slots == slots->slots &&
-       placed_->nodes->addresses == nodes.addresses &&
-       placed_->nodes->prefixes == nodes.prefixes)) {
+  if (slots == placed_) {
     places_.Sweep(next);
     return absl::OkStatus();
   }
+  staging.OnPublished([this, slots] { placed_ = slots; });
+  if (placed_ != nullptr && placed_->slots == slots->slots &&
+      placed_->nodes->prefixes == nodes.prefixes) {
+    CC_ASSIGN_OR_RETURN(auto changes, AddressChanges(*placed_->nodes, *slots));
+    return places_.Stage(std::move(changes), next, staging);
+  }
   PlaceTable places;
-  for (const DesiredAddress& address : nodes.addresses) {
-    CC_ASSIGN_OR_RETURN(const uint16_t where, WhereOf(address, slots->slots));
-    places.SetAddress(address.address, {.peer = address.peer, .where = where});
+  for (const auto& [address, owner] : nodes.addresses) {
+    CC_ASSIGN_OR_RETURN(const uint16_t where, WhereOf(owner, slots->slots));
+    places.SetAddress(address, {.peer = owner.peer, .where = where});
   }
   AddPrefixes(nodes, places);
-  CC_RETURN_IF_ERROR(places_.Stage(places, next, staging));
-  staging.OnPublished([this, slots] { placed_ = slots; });
-  return absl::OkStatus();
+  return places_.Stage(places, next, staging);
+}
+
+absl::StatusOr<std::vector<PlaceWriter::AddressChange>>
+Publisher::AddressChanges(const DesiredNodes& before,
+                          const EndpointWriter::Slots& slots) {
+  std::vector<PlaceWriter::AddressChange> changes;
+  absl::Status status;
+  slots.nodes->addresses.DiffFrom(
+      before.addresses, [&](const IpAddress& address, const DesiredAddress*,
+                            const DesiredAddress* is) {
+        PlaceWriter::AddressChange& change =
+            changes.emplace_back(PlaceWriter::AddressChange{address, {}});
+        if (is == nullptr) return;
+        const absl::StatusOr<uint16_t> where = WhereOf(*is, slots.slots);
+        status.Update(where.status());
+        change.value = {.peer = is->peer, .where = where.value_or(0)};
+      });
+  CC_RETURN_IF_ERROR(status);
+  return changes;
 }
 
 absl::StatusOr<uint16_t> Publisher::WhereOf(const DesiredAddress& address,

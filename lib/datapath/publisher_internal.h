@@ -83,6 +83,9 @@ class Publisher {
   absl::Status AdoptHops();
   absl::Status StagePlaces(const EndpointWriter::SlotsRef& slots, uint32_t next,
                            Staging& staging);
+  // From what `before`, the nodes in force, say of addresses.
+  absl::StatusOr<std::vector<PlaceWriter::AddressChange>> AddressChanges(
+      const DesiredNodes& before, const EndpointWriter::Slots& slots);
   absl::StatusOr<uint16_t> WhereOf(const DesiredAddress& address,
                                    absl::Span<const uint16_t> slots);
   uint16_t KnownWhere(const DesiredAddress& address,

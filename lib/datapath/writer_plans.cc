@@ -110,8 +110,8 @@ void PlaceWriter::Plan(const PlaceTable& desired, ChangePlan& plan) const {
             {Action::kEnd, absl::StrCat(what, key.ToString())});
     }
   };
-  compare("address ", desired.addresses(), addresses_);
-  compare("prefix ", desired.prefixes(), prefixes_);
+  compare("address ", desired.addresses(), addresses_.live);
+  compare("prefix ", desired.prefixes(), prefixes_.live);
   WantRoom(places_, fresh, plan);
 }
 
@@ -159,9 +159,9 @@ ChangePlan Publisher::Plan(const DesiredState& desired) const {
                       tables.changes.end());
   plan.room.insert(plan.room.end(), tables.room.begin(), tables.room.end());
   PlaceTable places;
-  for (const DesiredAddress& address : desired.nodes->addresses) {
-    places.SetAddress(address.address, {.peer = address.peer,
-                                        .where = KnownWhere(address, desired)});
+  for (const auto& [address, owner] : desired.nodes->addresses) {
+    places.SetAddress(
+        address, {.peer = owner.peer, .where = KnownWhere(owner, desired)});
   }
   AddPrefixes(*desired.nodes, places);
   places_.Plan(places, plan);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lib/policy/sorted_internal.h"
 
 namespace ciliumcore {
 namespace {
@@ -22,12 +23,6 @@ bool IsAskedBefore(const Rule& a, const Rule& b) {
                     rule.policy->kind_rank, rule.rule->ref.index);
   };
   return rank(a) < rank(b);
-}
-
-template <typename T>
-void SortUnique(std::vector<T>& values) {
-  std::sort(values.begin(), values.end());
-  values.erase(std::unique(values.begin(), values.end()), values.end());
 }
 
 std::vector<RuleRef> RefsOf(CellDecision::MatchedRules rules) {

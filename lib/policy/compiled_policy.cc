@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include <algorithm>
-
 #include "ciliumcore/policy/compiler.h"
 #include "lib/policy/covers_internal.h"
 
@@ -10,20 +8,10 @@ namespace {
 
 static_assert(PrefixPeer::kNoParent == kNoCover);
 
-const AddressPeer* FindAddress(const std::vector<AddressPeer>& addresses,
-                               const IpAddress& address) {
-  auto at =
-      std::lower_bound(addresses.begin(), addresses.end(), address,
-                       [](const AddressPeer& entry, const IpAddress& key) {
-                         return entry.address < key;
-                       });
-  return at != addresses.end() && at->address == address ? &*at : nullptr;
-}
-
 }  // namespace
 
 Party CompiledPolicy::PartyOf(const IpAddress& address) const {
-  if (const AddressPeer* known = FindAddress(peer_map->addresses, address)) {
+  if (const AddressPeer* known = peer_map->addresses.Find(address)) {
     return {known->endpoint, known->peer};
   }
   return {kNoEndpoint, OutsidePeerOf(address)};
@@ -67,10 +55,8 @@ PairDecision CompiledPolicy::DecidePair(const Party& source,
 }
 
 const RuleSet* CompiledPolicy::FindRuleSet(uint32_t id) const {
-  auto at = std::lower_bound(
-      rule_sets.begin(), rule_sets.end(), id,
-      [](const RuleSetRef& ref, uint32_t key) { return ref->id < key; });
-  return at != rule_sets.end() && (*at)->id == id ? &(*at)->set : nullptr;
+  const RuleSetRef* ref = rule_sets.Find(id);
+  return ref == nullptr ? nullptr : &(*ref)->set;
 }
 
 }  // namespace ciliumcore

@@ -5,11 +5,10 @@
 
 #include "ciliumcore/policy/compiler.h"
 
-#include <algorithm>
 #include <array>
+#include <map>
 #include <memory>
 #include <optional>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -22,39 +21,26 @@
 #include "lib/policy/selections_internal.h"
 #include "lib/policy/table_cache_internal.h"
 #include "lib/policy/universe_internal.h"
+#include "lib/policy/used_rule_sets_internal.h"
 
 namespace ciliumcore {
 namespace {
 
-// The table indices of a compilation, and what explains their cells.
+// The tables of a compilation by index: each once.
 class Output {
  public:
   uint32_t IndexOf(const BuiltTable& built) {
     const auto [at, inserted] = index_.try_emplace(
-        built.table.get(), static_cast<uint32_t>(out_.tables.size()));
-    if (!inserted) return at->second;
-    out_.tables.push_back(built.table);
-    for (const RuleSetRef& set : built.rule_sets) {
-      used_.try_emplace(set->id, set);
-    }
+        built.table.get(), static_cast<uint32_t>(tables_.size()));
+    if (inserted) tables_.push_back(&built);
     return at->second;
   }
 
-  CompiledPolicy& policy() { return out_; }
-
-  CompiledPolicy Finish() && {
-    out_.rule_sets.reserve(used_.size());
-    for (auto& [id, set] : used_) out_.rule_sets.push_back(std::move(set));
-    std::sort(
-        out_.rule_sets.begin(), out_.rule_sets.end(),
-        [](const RuleSetRef& a, const RuleSetRef& b) { return a->id < b->id; });
-    return std::move(out_);
-  }
+  const std::vector<const BuiltTable*>& tables() const { return tables_; }
 
  private:
-  CompiledPolicy out_;
+  std::vector<const BuiltTable*> tables_;
   absl::flat_hash_map<const CompiledTable*, uint32_t> index_;
-  absl::flat_hash_map<uint32_t, RuleSetRef> used_;
 };
 
 }  // namespace
@@ -64,68 +50,119 @@ struct PolicyCompiler::State {
       : peers(peers), tables(rule_sets) {}
 
   absl::StatusOr<CompiledPolicy> Compile(const Policies& policies);
+  absl::StatusOr<CompiledPolicy> Compile(const RemoteChange& change);
+  absl::StatusOr<RemoteRef> AddRemote(PolicyEndpoint remote);
   absl::Status Update();
-  absl::StatusOr<uint32_t> TableOf(uint32_t endpoint, Direction direction,
-                                   Output& out);
+  absl::Status FindTables();
+  absl::StatusOr<const BuiltTable*> TableOf(uint32_t endpoint,
+                                            Direction direction);
+  CompiledPolicy Collected();
 
   PeerRegistry* peers;
-  std::optional<PolicyInput> input;  // but for its policies
-  LoweredPolicies policies;          // refer to `input`
-  UniverseNeeds needs;               // of `universe`
-  std::optional<Universe> universe;  // of `input`; refers to it
-  PolicyUnits units;                 // of `universe`
-  TableCache tables;                 // of `units`
-  Selections selections;             // of `units`
-  // By direction and audience: the index of the table, where ports do not
-  // matter.
-  std::array<std::vector<uint32_t>, 2> table_of_audience;
+  std::optional<PolicyInput> input;        // but for its policies and remotes
+  std::map<IpAddress, RemoteRef> remotes;  // by first address
+  LoweredPolicies policies;                // refer to `input`
+  UniverseNeeds needs;                     // of `universe`
+  std::unique_ptr<Universe> universe;      // of `input`; refers to it
+  PolicyUnits units;                       // of `universe`
+  TableCache tables;                       // of `units`
+  Selections selections;                   // of `units`
+  // By direction and audience: the table, where ports do not matter.
+  std::array<std::vector<const BuiltTable*>, 2> table_of_audience;
+  // By endpoint and direction; null in the host's network.
+  std::vector<std::array<const BuiltTable*, 2>> table_of_endpoint;
+  UsedRuleSets used;
 };
 
 absl::StatusOr<CompiledPolicy> PolicyCompiler::State::Compile(
     const Policies& wanted) {
   CC_RETURN_IF_ERROR(policies.Update(wanted));
   CC_RETURN_IF_ERROR(Update());
-  for (auto& tables_known : table_of_audience) {
-    tables_known.assign(selections.size(), kNoTable);
-  }
   tables.Begin();
-  Output out;
-  CompiledPolicy& policy = out.policy();
-  policy.peer_map = universe->peer_map;
-  policy.endpoints.resize(input->endpoints.size());
-  for (uint32_t i = 0; i < policy.endpoints.size(); ++i) {
-    if (universe->group_of_endpoint[i] == kNoGroup) continue;
-    CompiledEndpoint& endpoint = policy.endpoints[i];
-    CC_ASSIGN_OR_RETURN(endpoint.ingress, TableOf(i, Direction::kIngress, out));
-    CC_ASSIGN_OR_RETURN(endpoint.egress, TableOf(i, Direction::kEgress, out));
-  }
+  CC_RETURN_IF_ERROR(FindTables());
   tables.Sweep();
-  return std::move(out).Finish();
+  return Collected();
+}
+
+absl::StatusOr<CompiledPolicy> PolicyCompiler::State::Compile(
+    const RemoteChange& change) {
+  std::vector<RemoteRef> gone, come;
+  for (const PolicyEndpoint& remote : change.gone) {
+    const auto known = remote.addresses.empty()
+                           ? remotes.end()
+                           : remotes.find(remote.addresses.front());
+    if (known == remotes.end() || *known->second != remote) {
+      return absl::NotFoundError(absl::StrCat(
+          "no remote like that of the identity ", IdentityName(remote.identity),
+          " in namespace ", remote.ns));
+    }
+    gone.push_back(std::move(known->second));
+    remotes.erase(known);
+  }
+  for (const PolicyEndpoint& remote : change.come) {
+    CC_ASSIGN_OR_RETURN(come.emplace_back(), AddRemote(remote));
+  }
+  CC_ASSIGN_OR_RETURN(const PeerChanges changes, universe->Change(gone, come));
+  CC_RETURN_IF_ERROR(tables.Change(changes, units.Change(changes)));
+  return Collected();
+}
+
+absl::StatusOr<RemoteRef> PolicyCompiler::State::AddRemote(
+    PolicyEndpoint remote) {
+  if (remote.host_network || remote.addresses.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a remote of namespace ", remote.ns,
+        remote.host_network
+            ? ": expected one outside the host's network, found one in it"
+            : ": expected an address, found none"));
+  }
+  RemoteRef& known = remotes[remote.addresses.front()];
+  if (known != nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("address ", remote.addresses.front().ToString(),
+                     " belongs to two remotes"));
+  }
+  return known = std::make_shared<const PolicyEndpoint>(std::move(remote));
 }
 
 // Brings the units to the policies, and the universe if these need another.
 absl::Status PolicyCompiler::State::Update() {
   UniverseNeeds wanted = NeedsOf(policies.all());
-  if (!universe.has_value() || needs != wanted) {
-    CC_ASSIGN_OR_RETURN(Universe fresh, MakeUniverse(*input, wanted, *peers));
-    universe.emplace(std::move(fresh));
+  if (universe == nullptr || needs != wanted) {
+    std::vector<RemoteRef> all;
+    for (const auto& [first, remote] : remotes) all.push_back(remote);
+    CC_ASSIGN_OR_RETURN(universe, Universe::Make(*input, all, wanted, *peers));
     needs = std::move(wanted);
     units.Reset(*universe, input->namespaces);
     tables.Reset(*universe, units, input->proxies);
     selections = {};
   }
   if (units.Update(policies.all()) || selections.empty()) {
-    selections.Update(universe->groups.size(), units);
+    selections.Update(universe->subject_groups(), units);
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint32_t> PolicyCompiler::State::TableOf(uint32_t endpoint,
-                                                        Direction direction,
-                                                        Output& out) {
-  const uint32_t at = selections.IndexOf(universe->group_of_endpoint[endpoint]);
-  uint32_t& known = table_of_audience[static_cast<int>(direction)][at];
-  if (known != kNoTable) return known;
+absl::Status PolicyCompiler::State::FindTables() {
+  for (auto& known : table_of_audience) {
+    known.assign(selections.size(), nullptr);
+  }
+  table_of_endpoint.assign(input->endpoints.size(), {nullptr, nullptr});
+  for (uint32_t i = 0; i < table_of_endpoint.size(); ++i) {
+    if (universe->GroupOfEndpoint(i) == kNoGroup) continue;
+    for (Direction direction : kDirections) {
+      CC_ASSIGN_OR_RETURN(table_of_endpoint[i][static_cast<int>(direction)],
+                          TableOf(i, direction));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<const BuiltTable*> PolicyCompiler::State::TableOf(
+    uint32_t endpoint, Direction direction) {
+  const uint32_t at = selections.IndexOf(universe->GroupOfEndpoint(endpoint));
+  const BuiltTable*& known = table_of_audience[static_cast<int>(direction)][at];
+  if (known != nullptr) return known;
   const Audience& audience = selections.at(at);
   // Only ingress rules ask for the subject's own ports.
   const bool ports_matter =
@@ -136,9 +173,27 @@ absl::StatusOr<uint32_t> PolicyCompiler::State::TableOf(uint32_t endpoint,
                  ports_matter ? PortsNamed(input->endpoints[endpoint].ports,
                                            audience.ports)
                               : std::vector<NamedPort>()));
-  const uint32_t index = out.IndexOf(*built);
-  if (!ports_matter) known = index;
-  return index;
+  if (!ports_matter) known = built;
+  return built;
+}
+
+CompiledPolicy PolicyCompiler::State::Collected() {
+  CompiledPolicy policy;
+  policy.peer_map = universe->peer_map();
+  policy.endpoints.resize(table_of_endpoint.size());
+  Output out;
+  for (uint32_t i = 0; i < table_of_endpoint.size(); ++i) {
+    const auto& [ingress, egress] = table_of_endpoint[i];
+    if (ingress != nullptr) policy.endpoints[i].ingress = out.IndexOf(*ingress);
+    if (egress != nullptr) policy.endpoints[i].egress = out.IndexOf(*egress);
+  }
+  policy.tables.reserve(out.tables().size());
+  for (const BuiltTable* built : out.tables()) {
+    policy.tables.push_back(built->table);
+  }
+  used.Set(out.tables());
+  policy.rule_sets = used.sets();
+  return policy;
 }
 
 absl::StatusOr<CompiledPolicy> Compile(const PolicyInput& input,
@@ -153,7 +208,13 @@ PolicyCompiler::PolicyCompiler(PolicyCompiler&&) noexcept = default;
 PolicyCompiler::~PolicyCompiler() = default;
 
 absl::StatusOr<CompiledPolicy> PolicyCompiler::Compile(PolicyInput input) {
-  state_->universe.reset();
+  state_->universe = nullptr;
+  state_->input.reset();
+  state_->remotes.clear();
+  for (PolicyEndpoint& remote : input.remotes) {
+    CC_RETURN_IF_ERROR(state_->AddRemote(std::move(remote)).status());
+  }
+  input.remotes.clear();
   state_->input = std::move(input);
   state_->policies.Reset(state_->input->services, state_->input->names);
   const Policies policies = std::exchange<Policies>(*state_->input, {});
@@ -167,6 +228,20 @@ absl::StatusOr<CompiledPolicy> PolicyCompiler::Recompile(
         "policies: expected an input to compile them for, found none");
   }
   return state_->Compile(policies);
+}
+
+absl::StatusOr<CompiledPolicy> PolicyCompiler::Recompile(
+    const RemoteChange& change) {
+  if (!state_->input.has_value() || state_->universe == nullptr) {
+    return absl::FailedPreconditionError(
+        "remotes: expected an input that they are of, found none");
+  }
+  absl::StatusOr<CompiledPolicy> compiled = state_->Compile(change);
+  if (!compiled.ok()) {
+    state_->universe = nullptr;
+    state_->input.reset();
+  }
+  return compiled;
 }
 
 }  // namespace ciliumcore

@@ -24,6 +24,14 @@ Covers::Covers(std::vector<IpPrefix> prefixes) {
   }
 }
 
+bool Covers::IsInside(const IpPrefix& prefix, const IpPrefix& cidr,
+                      const std::vector<IpPrefix>& except) {
+  return cidr.Contains(prefix) && std::none_of(except.begin(), except.end(),
+                                               [&prefix](const IpPrefix& hole) {
+                                                 return hole.Contains(prefix);
+                                               });
+}
+
 std::vector<uint32_t> Covers::Inside(
     const IpPrefix& cidr, const std::vector<IpPrefix>& except) const {
   std::vector<uint32_t> inside;
@@ -32,14 +40,7 @@ std::vector<uint32_t> Covers::Inside(
                                return node.prefix < value;
                              });
   for (; at != nodes_.end() && at->prefix.address() <= cidr.last(); ++at) {
-    const IpPrefix& prefix = at->prefix;
-    if (!cidr.Contains(prefix)) continue;
-    if (std::any_of(except.begin(), except.end(),
-                    [&prefix](const IpPrefix& hole) {
-                      return hole.Contains(prefix);
-                    })) {
-      continue;
-    }
+    if (!IsInside(at->prefix, cidr, except)) continue;
     inside.push_back(static_cast<uint32_t>(at - nodes_.begin()));
   }
   return inside;

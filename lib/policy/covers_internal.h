@@ -62,6 +62,9 @@ class Covers {
     return LongestMatch(nodes_, address);
   }
 
+  static bool IsInside(const IpPrefix& prefix, const IpPrefix& cidr,
+                       const std::vector<IpPrefix>& except);
+
   // The covers inside `cidr` and inside none of `except`, ascending.
   std::vector<uint32_t> Inside(const IpPrefix& cidr,
                                const std::vector<IpPrefix>& except) const;

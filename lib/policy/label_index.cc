@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "lib/policy/label_index_internal.h"
+#include "lib/policy/sorted_internal.h"
 
 namespace ciliumcore {
 namespace {
@@ -26,18 +27,6 @@ absl::string_view BareKey(absl::string_view key) {
   return colon == absl::string_view::npos ? key : key.substr(colon + 1);
 }
 
-std::string PairKey(absl::string_view key, absl::string_view value) {
-  std::string pair;
-  AppendCounted(pair, key);
-  absl::StrAppend(&pair, value);
-  return pair;
-}
-
-void SortUnique(std::vector<uint32_t>& values) {
-  std::sort(values.begin(), values.end());
-  values.erase(std::unique(values.begin(), values.end()), values.end());
-}
-
 const std::vector<uint32_t>& Posting(
     const absl::flat_hash_map<std::string, std::vector<uint32_t>>& postings,
     const std::string& key) {
@@ -47,6 +36,13 @@ const std::vector<uint32_t>& Posting(
 }
 
 }  // namespace
+
+std::string PairKey(absl::string_view key, absl::string_view value) {
+  std::string pair;
+  AppendCounted(pair, BareKey(key));
+  absl::StrAppend(&pair, value);
+  return pair;
+}
 
 std::string SelectorKey(const LabelSelector& selector) {
   std::string text;
@@ -66,16 +62,32 @@ std::string SelectorKey(const LabelSelector& selector) {
   return text;
 }
 
-void LabelIndex::Add(const std::string& ns, const Labels& labels) {
-  const uint32_t group = static_cast<uint32_t>(groups_.size());
-  groups_.push_back({ns, &labels});
-  by_ns_[ns].push_back(group);
-  for (const Label& label : labels) {
-    // A key of two sources counts once.
-    std::vector<uint32_t>& keys = by_key_[label.key];
-    if (keys.empty() || keys.back() != group) keys.push_back(group);
-    std::vector<uint32_t>& pairs = by_pair_[PairKey(label.key, label.value)];
-    if (pairs.empty() || pairs.back() != group) pairs.push_back(group);
+void LabelIndex::Set(uint32_t group, const std::string& ns,
+                     const Labels& labels) {
+  if (group >= groups_.size()) groups_.resize(group + 1);
+  groups_[group] = {ns, &labels};
+  VisitPostings(groups_[group], [group](Postings& postings, std::string key) {
+    // A key or a pair of two sources counts once.
+    InsertSorted(postings[std::move(key)], group);
+  });
+}
+
+void LabelIndex::Remove(uint32_t group) {
+  VisitPostings(groups_[group], [group](Postings& postings, std::string key) {
+    const auto posting = postings.find(key);
+    if (posting == postings.end()) return;
+    EraseSorted(posting->second, group);
+    if (posting->second.empty()) postings.erase(posting);
+  });
+  groups_[group] = {};
+}
+
+template <typename Visit>
+void LabelIndex::VisitPostings(const Group& group, Visit visit) {
+  visit(by_ns_, group.ns);
+  for (const Label& label : *group.labels) {
+    visit(by_key_, label.key);
+    visit(by_pair_, PairKey(label.key, label.value));
   }
 }
 
@@ -93,7 +105,7 @@ const std::vector<uint32_t>* LabelIndex::Candidates(
     if (best == nullptr || posting.size() < best->size()) best = &posting;
   };
   for (const auto& [key, value] : selector.match_labels) {
-    offer(Posting(by_pair_, PairKey(BareKey(key), value)));
+    offer(Posting(by_pair_, PairKey(key, value)));
   }
   for (const Requirement& requirement : selector.match_expressions) {
     if (requirement.op == LabelSelector::Operator::kExists) {
@@ -102,8 +114,7 @@ const std::vector<uint32_t>* LabelIndex::Candidates(
     if (requirement.op != LabelSelector::Operator::kIn) continue;
     std::vector<uint32_t> any;
     for (const std::string& value : requirement.values) {
-      const auto& one =
-          Posting(by_pair_, PairKey(BareKey(requirement.key), value));
+      const auto& one = Posting(by_pair_, PairKey(requirement.key, value));
       any.insert(any.end(), one.begin(), one.end());
     }
     SortUnique(any);

@@ -21,13 +21,17 @@ namespace ciliumcore {
 // A selector as text: equal text means equal selectors.
 std::string SelectorKey(const LabelSelector& selector);
 
+// Text of which no two labels, but for their source, have the same; `key` may
+// have the source that a selector asks for.
+std::string PairKey(absl::string_view key, absl::string_view value);
+
 // Posting lists of label sets ("groups") by label and by namespace. The labels
 // must outlive the index.
 class LabelIndex {
  public:
-  // Groups are numbered from 0 in the order of Add.
-  void Add(const std::string& ns, const Labels& labels);
-  size_t size() const { return groups_.size(); }
+  // Adds a group under a number that none has.
+  void Set(uint32_t group, const std::string& ns, const Labels& labels);
+  void Remove(uint32_t group);
 
   // Those with a group, ascending.
   std::vector<std::string> Namespaces() const;
@@ -49,7 +53,11 @@ class LabelIndex {
   const std::vector<uint32_t>* Candidates(const LabelSelector& selector,
                                           std::vector<uint32_t>& scratch) const;
 
-  std::vector<Group> groups_;
+  // Calls `visit` with each list that the group belongs in, by kind and key.
+  template <typename Visit>
+  void VisitPostings(const Group& group, Visit visit);
+
+  std::vector<Group> groups_;  // by number
   Postings by_ns_;
   Postings by_key_;
   Postings by_pair_;

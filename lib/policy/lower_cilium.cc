@@ -77,10 +77,8 @@ class Lowering {
         CiliumAuthentication::kDisabled;
     if (from.peers.has_value()) {
       rule.peers = TermsOf(*from.peers, policy_.ns, references_);
-    }
-    rule.every_peer = !from.peers.has_value();
-    for (size_t i = 0; i < rule.peers.size(); ++i) {
-      rule.every_peer |= rule.peers[i].kind == PeerTerm::Kind::kEverybody;
+    } else {
+      rule.peers.push_back({.kind = PeerTerm::Kind::kEverybody});
     }
     if (!names_ports) {
       rule.ranges = {PortKeyRange()};

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lib/policy/lowered_policy_internal.h"
+#include "lib/policy/sorted_internal.h"
 
 namespace ciliumcore {
 namespace {
@@ -36,7 +37,9 @@ LoweredSection SectionOf(const std::vector<NetworkPolicyRule>& rules,
   for (uint32_t i = 0; i < rules.size(); ++i) {
     LoweredRule& rule = section.rules.emplace_back();
     rule.ref = {policy.kind, policy.ns, policy.name, direction, i};
-    rule.every_peer = rules[i].peers.empty();
+    if (rules[i].peers.empty()) {
+      rule.peers.push_back({.kind = PeerTerm::Kind::kEverybody});
+    }
     for (const PeerRule& peer : rules[i].peers) {
       rule.peers.push_back(TermOf(peer, policy.ns));
     }
@@ -64,11 +67,6 @@ void AddNeeds(const LoweredSection& section, Direction direction,
       needs.names.insert(rule.names.begin(), rule.names.end());
     }
   }
-}
-
-void SortUnique(std::vector<IpPrefix>& prefixes) {
-  std::sort(prefixes.begin(), prefixes.end());
-  prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
 }
 
 }  // namespace

@@ -72,8 +72,7 @@ struct LoweredRule {
   Action action = Action::kAllow;
   bool needs_authentication = false;
   ProxyKind proxy = ProxyKind::kNone;
-  bool every_peer = false;
-  std::vector<PeerTerm> peers = {};  // unless every_peer
+  std::vector<PeerTerm> peers = {};
   std::vector<PortKeyRange> ranges = {};
   PortNames names = {};  // ports beside `ranges`
 };
@@ -82,8 +81,6 @@ struct LoweredRule {
 struct LoweredSection {
   bool isolates = false;  // what no rule allows is denied
   std::vector<LoweredRule> rules = {};
-
-  bool is_empty() const { return !isolates && rules.empty(); }
 };
 
 // What of the policies a universe depends on.

@@ -38,9 +38,8 @@ class Access {
  public:
   explicit Access(const CompiledPolicy& policy) {
     columns_.reserve(policy.peer_map->peers.size());
-    for (const PeerRef& peer : policy.peer_map->peers) {
-      columns_.try_emplace(peer->number,
-                           static_cast<uint32_t>(columns_.size()));
+    for (const auto& [number, peer] : policy.peer_map->peers) {
+      columns_.try_emplace(number, static_cast<uint32_t>(columns_.size()));
     }
     for (const TableRef& ref : policy.tables) {
       const CompiledTable& table = *ref;

@@ -45,7 +45,8 @@ MeaningTables::MeaningTables(const CompiledPolicy& policy, Meanings& meanings) {
   // Every table splits the columns by its classes. Those it does not name keep
   // their number: its class 0 has cells that no other of its classes has.
   uint32_t column_count = 1;
-  for (const PeerRef& peer : policy.peer_map->peers) columns_[peer->number] = 0;
+  for (const auto& [number, peer] : policy.peer_map->peers)
+    columns_[number] = 0;
   for (const TableRef& table : policy.tables) {
     absl::flat_hash_map<std::pair<uint32_t, uint32_t>, uint32_t> split;
     for (const auto& [peer, cls] : table->classes) {
@@ -59,8 +60,8 @@ MeaningTables::MeaningTables(const CompiledPolicy& policy, Meanings& meanings) {
   }
   // Numbers of columns that were split up wholly are left out.
   absl::flat_hash_map<uint32_t, uint32_t> used;
-  for (const PeerRef& peer : policy.peer_map->peers) {
-    uint32_t& column = columns_[peer->number];
+  for (const auto& [number, peer] : policy.peer_map->peers) {
+    uint32_t& column = columns_[number];
     column = used.try_emplace(column, static_cast<uint32_t>(used.size()))
                  .first->second;
   }

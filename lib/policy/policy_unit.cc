@@ -36,6 +36,7 @@ bool PolicyUnits::Update(absl::Span<const LoweredRef> policies) {
   for (const auto& [policy, unit] : old) {
     for (const PolicyUnit::Section& section : unit->sections) {
       for (const PolicyUnit::Rule& rule : section.rules) {
+        matcher_->Forget(*rule.rule, rule.number);
         rules_.erase(rule.number);
       }
     }
@@ -48,24 +49,46 @@ std::unique_ptr<PolicyUnit> PolicyUnits::Make(const LoweredRef& policy) {
   unit->id = next_unit_++;
   unit->policy = policy;
   for (Direction direction : kDirections) {
-    MakeSection(*policy, direction,
-                unit->sections[static_cast<int>(direction)]);
+    MakeSection(direction, *unit);
   }
-  unit->groups = matcher_->GroupsOf(policy->subject);
+  unit->groups = matcher_->SubjectsOf(policy->subject);
   return unit;
 }
 
-void PolicyUnits::MakeSection(const LoweredPolicy& policy, Direction direction,
-                              PolicyUnit::Section& section) {
-  const LoweredSection& from = policy.section(direction);
+std::vector<MatchedPeer> PolicyUnits::Change(const PeerChanges& changes) {
+  std::vector<MatchedPeer> matched;
+  for (const auto& [peer, ref] : changes.gone) {
+    MatchedPeer& gone = matched.emplace_back(MatchedPeer{ref, true, {}});
+    for (uint32_t number : matcher_->Goes(peer)) {
+      PolicyUnit::Rule& rule = *rules_.at(number);
+      RuleMatcher::Remove(peer, rule.matched);
+      gone.rules.push_back(&rule);
+    }
+  }
+  for (uint32_t peer : changes.come) {
+    MatchedPeer& come =
+        matched.emplace_back(MatchedPeer{universe_->peers()[peer], false, {}});
+    for (uint32_t number : matcher_->Came(peer)) {
+      PolicyUnit::Rule& rule = *rules_.at(number);
+      matcher_->Add(peer, rule.rule->ref.section, rule.matched);
+      come.rules.push_back(&rule);
+    }
+  }
+  return matched;
+}
+
+void PolicyUnits::MakeSection(Direction direction, PolicyUnit& unit) {
+  const LoweredSection& from = unit.policy->section(direction);
+  PolicyUnit::Section& section = unit.sections[static_cast<int>(direction)];
   section.isolates = from.isolates;
   section.rules.reserve(from.rules.size());
   for (const LoweredRule& rule : from.rules) {
     PolicyUnit::Rule& out = section.rules.emplace_back();
     out.number = next_rule_++;
-    out.matched = matcher_->Match(rule, direction);
+    out.unit = unit.id;
+    out.matched = matcher_->Match(rule, direction, out.number);
     out.rule = &rule;
-    out.policy = &policy;
+    out.policy = unit.policy.get();
     section.names.insert(rule.names.begin(), rule.names.end());
     rules_.emplace(out.number, &out);
   }

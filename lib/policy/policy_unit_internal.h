@@ -22,6 +22,7 @@ namespace ciliumcore {
 struct PolicyUnit {
   struct Rule {
     uint32_t number = 0;  // for the RuleTrie; ascending in a section
+    uint32_t unit = 0;    // id of the unit it is of
     MatchedRule matched;
     const LoweredRule* rule = nullptr;  // in the unit's policy
     const LoweredPolicy* policy = nullptr;
@@ -44,6 +45,13 @@ struct PolicyUnit {
   std::shared_ptr<const std::vector<uint32_t>> groups;
 };
 
+// A peer that came or has gone, and the rules that match it, ascending.
+struct MatchedPeer {
+  PeerRef peer;
+  bool has_gone = false;
+  std::vector<const PolicyUnit::Rule*> rules;
+};
+
 // The units of the policies that are compiled. Thread-compatible.
 class PolicyUnits {
  public:
@@ -56,6 +64,9 @@ class PolicyUnits {
   // and the others forgotten. True if any unit came or went.
   bool Update(absl::Span<const LoweredRef> policies);
 
+  // Brings the rules to peers that came and went in the universe.
+  std::vector<MatchedPeer> Change(const PeerChanges& changes);
+
   absl::Span<const std::unique_ptr<PolicyUnit>> all() const { return units_; }
 
   // The rule of that number; it is one of `all`.
@@ -65,13 +76,12 @@ class PolicyUnits {
 
  private:
   std::unique_ptr<PolicyUnit> Make(const LoweredRef& policy);
-  void MakeSection(const LoweredPolicy& policy, Direction direction,
-                   PolicyUnit::Section& section);
+  void MakeSection(Direction direction, PolicyUnit& unit);
 
   const Universe* universe_ = nullptr;
   std::unique_ptr<RuleMatcher> matcher_;
   std::vector<std::unique_ptr<PolicyUnit>> units_;
-  absl::flat_hash_map<uint32_t, const PolicyUnit::Rule*> rules_;  // by number
+  absl::flat_hash_map<uint32_t, PolicyUnit::Rule*> rules_;  // by number
   uint32_t next_unit_ = 0;
   uint32_t next_rule_ = 0;
 };

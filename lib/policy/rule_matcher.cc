@@ -6,23 +6,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "lib/policy/rule_matcher_internal.h"
+#include "lib/policy/sorted_internal.h"
 
 namespace ciliumcore {
 namespace {
-
-void SortUnique(std::vector<uint32_t>& values) {
-  std::sort(values.begin(), values.end());
-  values.erase(std::unique(values.begin(), values.end()), values.end());
-}
-
-// No pod, no node. An API server's address is one that has a name.
-bool IsOutside(Identity identity) {
-  return identity == Identity::kWorld || identity == Identity::kKubeApiserver;
-}
 
 // Of an API server outside the cluster: it is of the world.
 Labels LabelsOfReserved(Identity identity) {
@@ -32,37 +20,13 @@ Labels LabelsOfReserved(Identity identity) {
   return labels;
 }
 
-// Text of which no two terms have the same.
-std::string KeyOf(const PodTerm& term) {
-  std::string key;
-  const NamespaceTerm& namespaces = term.namespaces;
-  if (namespaces.selector.has_value()) {
-    absl::StrAppend(&key, namespaces.by_identity_labels,
-                    SelectorKey(*namespaces.selector));
+std::vector<uint32_t> RulesOf(const std::vector<IndexedTerm*>& terms) {
+  std::vector<uint32_t> rules;
+  for (const IndexedTerm* term : terms) {
+    rules.insert(rules.end(), term->rules.begin(), term->rules.end());
   }
-  absl::StrAppend(&key, "in ", absl::StrJoin(namespaces.names, " "));
-  absl::StrAppend(&key, " pod ", SelectorKey(term.pods));
-  return key;
-}
-
-std::string KeyOf(const PeerTerm& term) {
-  std::string key = absl::StrCat(static_cast<int>(term.kind), " ",
-                                 static_cast<uint32_t>(term.identity), " ");
-  switch (term.kind) {
-    case PeerTerm::Kind::kBlock:
-    case PeerTerm::Kind::kWorldIn:
-      absl::StrAppend(&key, term.cidr.ToString());
-      for (const IpPrefix& hole : term.except) {
-        absl::StrAppend(&key, " ", hole.ToString());
-      }
-      break;
-    case PeerTerm::Kind::kPods:
-      absl::StrAppend(&key, KeyOf(term.pods));
-      break;
-    default:
-      absl::StrAppend(&key, SelectorKey(term.selector));
-  }
-  return key;
+  SortUnique(rules);
+  return rules;
 }
 
 }  // namespace
@@ -82,41 +46,42 @@ std::vector<PortKeyRange> WithNamedPorts(const MatchedRule& rule,
 
 RuleMatcher::RuleMatcher(const Universe& universe,
                          const std::vector<Namespace>& namespaces)
-    : universe_(universe), namespaces_(namespaces) {
-  absl::flat_hash_set<std::string> listed;
-  for (const Namespace& ns : namespaces) listed.insert(ns.name);
-  for (std::string& name : universe.groups.Namespaces()) {
-    if (!listed.contains(name)) namespaces_.push_back({std::move(name), {}});
-  }
-  for (Namespace& ns : namespaces_) {
-    ns.labels.Set(kNamespaceNameLabel, ns.name);
-    identity_labels_.push_back(PodIdentityLabels({}, ns));
+    : universe_(universe),
+      namespaces_(namespaces),
+      terms_(universe, namespaces_) {
+  for (const std::string& name : universe.groups().Namespaces()) {
+    namespaces_.AddUnlisted(name);
   }
 }
 
-MatchedRule RuleMatcher::Match(const LoweredRule& rule, Direction direction) {
+MatchedRule RuleMatcher::Match(const LoweredRule& rule, Direction direction,
+                               uint32_t number) {
   MatchedRule matched;
   matched.ranges = rule.ranges;
   matched.names = rule.names;
-  matched.every_peer = rule.every_peer;
   for (const PeerTerm& term : rule.peers) {
-    if (matched.every_peer) break;
-    const std::vector<uint32_t>& more = PeersOf(term);
-    matched.peers.insert(matched.peers.end(), more.begin(), more.end());
+    IndexedTerm* indexed = terms_.Find(term);
+    if (indexed == nullptr) {
+      indexed = &terms_.Add(term);
+      indexed->peers = FindPeers(term);
+    }
+    InsertSorted(indexed->rules, number);
+    matched.every_peer |= term.kind == PeerTerm::Kind::kEverybody;
+    matched.peers.insert(matched.peers.end(), indexed->peers.begin(),
+                         indexed->peers.end());
   }
+  if (matched.every_peer) matched.peers.clear();
   SortUnique(matched.peers);
   if (direction == Direction::kIngress || matched.names.empty()) return matched;
 
   // What the names mean depends on the peer.
   std::map<std::vector<PortKeyRange>, std::vector<uint32_t>> peers_by_ranges;
   const auto resolve = [&](uint32_t peer) {
-    const std::vector<NamedPort>& ports = universe_.peers[peer]->variety.ports;
-    std::vector<PortKeyRange> ranges = WithNamedPorts(matched, ports);
-    if (ranges == matched.ranges) return;
-    peers_by_ranges[std::move(ranges)].push_back(peer);
+    std::vector<PortKeyRange> ranges = RangesAt(peer, matched);
+    if (!ranges.empty()) peers_by_ranges[std::move(ranges)].push_back(peer);
   };
   if (matched.every_peer) {
-    for (uint32_t i = 0; i < universe_.peers.size(); ++i) resolve(i);
+    for (uint32_t i = 0; i < universe_.peers().size(); ++i) resolve(i);
   } else {
     for (uint32_t peer : matched.peers) resolve(peer);
   }
@@ -126,11 +91,56 @@ MatchedRule RuleMatcher::Match(const LoweredRule& rule, Direction direction) {
   return matched;
 }
 
-const std::vector<uint32_t>& RuleMatcher::PeersOf(const PeerTerm& term) {
-  std::string key = KeyOf(term);
-  const auto known = peers_of_.find(key);
-  if (known != peers_of_.end()) return known->second;
-  return peers_of_[std::move(key)] = FindPeers(term);
+void RuleMatcher::Forget(const LoweredRule& rule, uint32_t number) {
+  for (const PeerTerm& term : rule.peers) terms_.RemoveRule(term, number);
+}
+
+std::vector<PortKeyRange> RuleMatcher::RangesAt(
+    uint32_t peer, const MatchedRule& matched) const {
+  if (universe_.peers()[peer] == nullptr) return {};
+  std::vector<PortKeyRange> ranges =
+      WithNamedPorts(matched, universe_.peers()[peer]->variety.ports);
+  if (ranges == matched.ranges) ranges.clear();
+  return ranges;
+}
+
+std::vector<uint32_t> RuleMatcher::Came(uint32_t peer) {
+  namespaces_.AddUnlisted(universe_.NamespaceOf(universe_.GroupOfPeer(peer)));
+  const std::vector<IndexedTerm*> terms = terms_.Meaning(peer);
+  for (IndexedTerm* term : terms) {
+    if (term->term.kind != PeerTerm::Kind::kEverybody) {
+      InsertSorted(term->peers, peer);
+    }
+  }
+  return RulesOf(terms);
+}
+
+std::vector<uint32_t> RuleMatcher::Goes(uint32_t peer) {
+  const std::vector<IndexedTerm*> terms = terms_.Meaning(peer);
+  for (IndexedTerm* term : terms) EraseSorted(term->peers, peer);
+  return RulesOf(terms);
+}
+
+void RuleMatcher::Add(uint32_t peer, Direction direction,
+                      MatchedRule& matched) const {
+  if (!matched.every_peer) InsertSorted(matched.peers, peer);
+  if (direction == Direction::kIngress || matched.names.empty()) return;
+  std::vector<PortKeyRange> ranges = RangesAt(peer, matched);
+  if (ranges.empty()) return;
+  for (MatchedRule::Variant& variant : matched.variants) {
+    if (variant.ranges == ranges) return InsertSorted(variant.peers, peer);
+  }
+  matched.variants.push_back({std::move(ranges), {peer}});
+}
+
+void RuleMatcher::Remove(uint32_t peer, MatchedRule& matched) {
+  EraseSorted(matched.peers, peer);
+  for (MatchedRule::Variant& variant : matched.variants) {
+    EraseSorted(variant.peers, peer);
+  }
+  std::erase_if(matched.variants, [](const MatchedRule::Variant& variant) {
+    return variant.peers.empty();
+  });
 }
 
 std::vector<uint32_t> RuleMatcher::FindPeers(const PeerTerm& term) {
@@ -138,87 +148,74 @@ std::vector<uint32_t> RuleMatcher::FindPeers(const PeerTerm& term) {
   const auto add = [&peers](const std::vector<uint32_t>& more) {
     peers.insert(peers.end(), more.begin(), more.end());
   };
+  const auto identity_of = [&](uint32_t peer) {
+    return universe_.peers()[peer]->variety.identity;
+  };
+  // No pod, no node. An API server's address is one that has a name.
+  const auto is_outside = [&](uint32_t peer) {
+    return identity_of(peer) == Identity::kWorld ||
+           identity_of(peer) == Identity::kKubeApiserver;
+  };
   const auto add_if = [&](auto is_meant) {
-    for (uint32_t i = 0; i < universe_.peers.size(); ++i) {
-      if (is_meant(universe_.peers[i]->variety.identity)) peers.push_back(i);
+    for (uint32_t i = 0; i < universe_.peers().size(); ++i) {
+      if (universe_.peers()[i] != nullptr && is_meant(i)) peers.push_back(i);
     }
   };
   switch (term.kind) {
     case PeerTerm::Kind::kEverybody:
-      add_if([](Identity) { return true; });
       break;
     case PeerTerm::Kind::kPods:
-      for (uint32_t group : *GroupsOf(term.pods)) {
-        add(universe_.peers_of_group[group]);
+      for (uint32_t group : universe_.groups().Find(
+               term.pods.pods, namespaces_.MeantBy(term.pods.namespaces))) {
+        add(universe_.PeersOfGroup(group));
       }
       break;
     case PeerTerm::Kind::kBlock:
     case PeerTerm::Kind::kWorldIn:
-      for (uint32_t cover : universe_.covers.Inside(term.cidr, term.except)) {
-        for (uint32_t peer : universe_.peers_of_cover[cover]) {
-          if (term.kind == PeerTerm::Kind::kBlock ||
-              IsOutside(universe_.peers[peer]->variety.identity)) {
+      for (uint32_t cover : universe_.covers().Inside(term.cidr, term.except)) {
+        for (uint32_t peer : universe_.PeersOfCover(cover)) {
+          if (term.kind == PeerTerm::Kind::kBlock || is_outside(peer)) {
             peers.push_back(peer);
           }
         }
       }
       break;
     case PeerTerm::Kind::kWorld:
-      add_if(IsOutside);
+      add_if(is_outside);
       break;
     case PeerTerm::Kind::kCluster:
-      add_if([](Identity identity) { return !IsOutside(identity); });
+      add_if([&](uint32_t peer) { return !is_outside(peer); });
       break;
     case PeerTerm::Kind::kIdentity:
-      add_if([&](Identity identity) { return identity == term.identity; });
+      add_if([&](uint32_t peer) { return identity_of(peer) == term.identity; });
       break;
     case PeerTerm::Kind::kReserved:
-      for (uint32_t i = 0; i < universe_.peers.size(); ++i) {
-        if (universe_.is_pod[i]) continue;
-        const Identity identity = universe_.peers[i]->variety.identity;
-        if (term.selector.Matches(LabelsOfReserved(identity))) {
-          peers.push_back(i);
-        }
-      }
+      add_if([&](uint32_t peer) {
+        return !universe_.IsPod(peer) &&
+               term.selector.Matches(LabelsOfReserved(identity_of(peer)));
+      });
       break;
     case PeerTerm::Kind::kNodes:
-      for (const Universe::Node& node : universe_.nodes) {
+      for (const UniverseNode& node : universe_.nodes()) {
         if (term.selector.Matches(*node.labels)) add(node.peers);
       }
       break;
   }
+  SortUnique(peers);
   return peers;
 }
 
-std::shared_ptr<const std::vector<uint32_t>> RuleMatcher::GroupsOf(
+std::shared_ptr<const std::vector<uint32_t>> RuleMatcher::SubjectsOf(
     const PodTerm& pods) {
-  const auto [at, inserted] = groups_of_.try_emplace(KeyOf(pods));
+  const auto [at, inserted] = subjects_of_.try_emplace(KeyOf(pods));
   if (inserted) {
-    at->second = std::make_shared<const std::vector<uint32_t>>(
-        universe_.groups.Find(pods.pods, pods.namespaces.selector.has_value()
-                                             ? Namespaces(pods.namespaces)
-                                             : pods.namespaces.names));
-  }
-  return at->second;
-}
-
-const std::vector<std::string>& RuleMatcher::Namespaces(
-    const NamespaceTerm& term) {
-  const auto [at, inserted] = matched_.try_emplace(
-      absl::StrCat(term.by_identity_labels, SelectorKey(*term.selector), "in ",
-                   absl::StrJoin(term.names, " ")));
-  if (!inserted) return at->second;
-  for (size_t i = 0; i < namespaces_.size(); ++i) {
-    const std::string& name = namespaces_[i].name;
-    if (!term.names.empty() && std::find(term.names.begin(), term.names.end(),
-                                         name) == term.names.end()) {
-      continue;
-    }
-    if (term.selector->Matches(term.by_identity_labels
-                                   ? identity_labels_[i]
-                                   : namespaces_[i].labels)) {
-      at->second.push_back(name);
-    }
+    std::vector<uint32_t> groups = universe_.groups().Find(
+        pods.pods, namespaces_.MeantBy(pods.namespaces));
+    groups.erase(std::lower_bound(groups.begin(), groups.end(),
+                                  universe_.subject_groups()),
+                 groups.end());
+    at->second =
+        std::make_shared<const std::vector<uint32_t>>(std::move(groups));
   }
   return at->second;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // What one rule matches, of all peers there are: found once, used by every
-// subject that the rule's policy selects.
+// subject that the rule's policy selects, and kept while peers come and go.
 
 #ifndef CILIUMCORE_LIB_POLICY_RULE_MATCHER_INTERNAL_H_
 #define CILIUMCORE_LIB_POLICY_RULE_MATCHER_INTERNAL_H_
@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "ciliumcore/policy/network_policy.h"
 #include "lib/policy/table_builder_internal.h"
+#include "lib/policy/term_index_internal.h"
 #include "lib/policy/universe_internal.h"
 
 namespace ciliumcore {
@@ -22,7 +23,7 @@ struct MatchedRule {
   // Peers for which the ports mean the same numbers.
   struct Variant {
     std::vector<PortKeyRange> ranges;  // all of the rule, not empty
-    std::vector<uint32_t> peers;
+    std::vector<uint32_t> peers;       // ascending
   };
 
   std::vector<PortKeyRange> ranges;  // of the ports given by number
@@ -44,26 +45,36 @@ class RuleMatcher {
   RuleMatcher(const Universe& universe,
               const std::vector<Namespace>& namespaces);
 
-  MatchedRule Match(const LoweredRule& rule, Direction direction);
+  // `number` is the rule's; no two rules have the same.
+  MatchedRule Match(const LoweredRule& rule, Direction direction,
+                    uint32_t number);
+  // The rule of that number has gone.
+  void Forget(const LoweredRule& rule, uint32_t number);
 
-  // The groups of the pods, ascending; the same object for equal terms.
-  std::shared_ptr<const std::vector<uint32_t>> GroupsOf(const PodTerm& pods);
+  // The groups of endpoints among the pods, ascending; the same object for
+  // equal terms.
+  std::shared_ptr<const std::vector<uint32_t>> SubjectsOf(const PodTerm& pods);
+
+  // A pod's peer has come or goes; the universe says of what group and cover.
+  // Returns the rules, by number and ascending, that match it: Add or Remove
+  // brings each of them there.
+  std::vector<uint32_t> Came(uint32_t peer);
+  std::vector<uint32_t> Goes(uint32_t peer);
+  void Add(uint32_t peer, Direction direction, MatchedRule& matched) const;
+  static void Remove(uint32_t peer, MatchedRule& matched);
 
  private:
-  // Cached; valid until the next call.
-  const std::vector<uint32_t>& PeersOf(const PeerTerm& term);
   std::vector<uint32_t> FindPeers(const PeerTerm& term);
-  const std::vector<std::string>& Namespaces(const NamespaceTerm& term);
+  // What the names of an egress rule mean at a peer; empty if nothing more than
+  // its numbers.
+  std::vector<PortKeyRange> RangesAt(uint32_t peer,
+                                     const MatchedRule& matched) const;
 
   const Universe& universe_;
-  // Those given and those of endpoints; their labels as Kubernetes has them,
-  // and as identities have them.
-  std::vector<Namespace> namespaces_;
-  std::vector<Labels> identity_labels_;
-  absl::flat_hash_map<std::string, std::vector<std::string>> matched_;
-  absl::flat_hash_map<std::string, std::vector<uint32_t>> peers_of_;
+  NamespaceIndex namespaces_;
+  TermIndex terms_;
   absl::flat_hash_map<std::string, std::shared_ptr<const std::vector<uint32_t>>>
-      groups_of_;
+      subjects_of_;
 };
 
 }  // namespace ciliumcore

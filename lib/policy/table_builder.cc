@@ -6,71 +6,15 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "ciliumcore/identity/reserved.h"
+#include "lib/policy/sorted_internal.h"
 #include "lib/policy/table_builder_internal.h"
+#include "lib/policy/table_rows_internal.h"
 
 namespace ciliumcore {
 namespace {
 
 constexpr uint32_t kUnset = 0xffffffff;
 constexpr uint32_t kHostNumber = static_cast<uint32_t>(Identity::kHost);
-
-// Every key at which some rule begins or has just ended.
-std::vector<uint32_t> BoundsOf(const std::vector<AppliedRule>& rules) {
-  std::vector<uint32_t> bounds;
-  for (const AppliedRule& rule : rules) {
-    for (const PortKeyRange& range : *rule.ranges) {
-      if (range.first > 0) bounds.push_back(range.first);
-      if (range.last < kMaxPortKey) bounds.push_back(range.last + 1);
-    }
-  }
-  std::sort(bounds.begin(), bounds.end());
-  bounds.erase(std::unique(bounds.begin(), bounds.end()), bounds.end());
-  return bounds;
-}
-
-size_t IntervalOf(const std::vector<uint32_t>& bounds, uint32_t key) {
-  return std::upper_bound(bounds.begin(), bounds.end(), key) - bounds.begin();
-}
-
-using Row = std::vector<uint32_t>;  // of a class: a set or a cell per interval
-
-// Numbers cells as they come: different sets may have one.
-class CellNumbers {
- public:
-  explicit CellNumbers(absl::FunctionRef<Cell(uint32_t)> cell_of)
-      : cell_of_(cell_of) {}
-
-  uint32_t Of(uint32_t set) {
-    const auto [at, inserted] = of_set_.try_emplace(set);
-    if (!inserted) return at->second;
-    const Cell cell = cell_of_(set);
-    const auto [number, is_new] =
-        numbers_.try_emplace(cell, static_cast<uint32_t>(cells_.size()));
-    if (is_new) cells_.push_back(cell);
-    return at->second = number->second;
-  }
-
-  const Cell& cell(uint32_t number) const { return cells_[number]; }
-
- private:
-  const absl::FunctionRef<Cell(uint32_t)> cell_of_;
-  absl::flat_hash_map<uint32_t, uint32_t> of_set_;
-  absl::flat_hash_map<Cell, uint32_t> numbers_;
-  std::vector<Cell> cells_;
-};
-
-// The intervals in which some row differs from the interval before.
-std::vector<size_t> DistinctColumns(const std::vector<Row>& rows) {
-  std::vector<size_t> kept = {0};
-  for (size_t column = 1; column < rows.front().size(); ++column) {
-    if (std::any_of(rows.begin(), rows.end(), [column](const Row& row) {
-          return row[column] != row[column - 1];
-        })) {
-      kept.push_back(column);
-    }
-  }
-  return kept;
-}
 
 }  // namespace
 
@@ -90,8 +34,13 @@ std::vector<uint32_t> RuleTrie::Rules(uint32_t set) const {
   return rules;
 }
 
-TableBuilder::TableBuilder(std::vector<uint32_t> numbers, RuleTrie& trie)
-    : numbers_(std::move(numbers)), trie_(trie), class_of_(numbers_.size()) {}
+void TableBuilder::SetNumber(uint32_t peer, uint32_t number) {
+  if (peer >= numbers_.size()) {
+    numbers_.resize(peer + 1);
+    class_of_.resize(peer + 1);
+  }
+  numbers_[peer] = number;
+}
 
 std::vector<std::vector<uint32_t>> TableBuilder::Classify(
     const std::vector<AppliedRule>& rules) {
@@ -144,15 +93,16 @@ CompiledTable TableBuilder::Build(const std::vector<AppliedRule>& rules,
                                   absl::FunctionRef<Cell(uint32_t)> cell_of,
                                   const Cell& own_node) {
   const std::vector<std::vector<uint32_t>> matched = Classify(rules);
-  const std::vector<uint32_t> bounds = BoundsOf(rules);
+  std::vector<uint32_t> bounds;
+  for (const AppliedRule& rule : rules) AddBounds(*rule.ranges, bounds);
+  SortUnique(bounds);
 
   // A row of cells for each class; equal rows are one class.
-  CellNumbers numbers(cell_of);
-  std::vector<Row> rows;
+  TableRows rows(bounds);
+  absl::flat_hash_map<uint32_t, uint32_t> cell_of_set;
   std::vector<uint32_t> row_of;
-  absl::flat_hash_map<Row, uint32_t> known;
   for (const std::vector<uint32_t>& own : matched) {
-    Row row(bounds.size() + 1);
+    TableRows::Row row(bounds.size() + 1);
     for (uint32_t position : own) {
       const AppliedRule& rule = rules[position];
       for (const PortKeyRange& range : *rule.ranges) {
@@ -162,48 +112,26 @@ CompiledTable TableBuilder::Build(const std::vector<AppliedRule>& rules,
         }
       }
     }
-    for (uint32_t& set : row) set = numbers.Of(set);
-    const auto [at, inserted] =
-        known.try_emplace(row, static_cast<uint32_t>(rows.size()));
-    if (inserted) rows.push_back(std::move(row));
-    row_of.push_back(at->second);
+    for (uint32_t& at : row) {
+      const auto [cell, inserted] = cell_of_set.try_emplace(at);
+      if (inserted) cell->second = rows.NumberOf(cell_of(at));
+      at = cell->second;
+    }
+    row_of.push_back(rows.Add(std::move(row)));
   }
 
-  CompiledTable table;
-  std::vector<size_t> columns = DistinctColumns(rows);
-  for (size_t i = 1; i < columns.size(); ++i) {
-    table.bounds.push_back(bounds[columns[i] - 1]);
-  }
-
-  // Classes in the order of their first peer, behind class 0.
+  std::vector<std::pair<uint32_t, uint32_t>> peers;
   for (uint32_t peer : touched_) {
     const uint32_t row = row_of[class_of_[peer]];
     class_of_[peer] = 0;
     if (numbers_[peer] == kHostNumber) continue;  // above every rule
-    if (row != row_of[0]) table.classes.emplace_back(numbers_[peer], row);
+    if (row != row_of[0]) peers.emplace_back(numbers_[peer], row);
   }
-  const uint32_t host_row = static_cast<uint32_t>(rows.size());
-  table.classes.emplace_back(kHostNumber, host_row);
-  std::sort(table.classes.begin(), table.classes.end());
-  std::vector<uint32_t> order = {row_of[0]};
-  std::vector<uint32_t> class_of_row(rows.size() + 1, kUnset);
-  for (auto& [number, cls] : table.classes) {
-    if (class_of_row[cls] == kUnset) {
-      class_of_row[cls] = static_cast<uint32_t>(order.size());
-      order.push_back(cls);
-    }
-    cls = class_of_row[cls];
-  }
-  table.class_count = static_cast<uint32_t>(order.size());
-
-  table.cells.reserve(order.size() * columns.size());
-  for (uint32_t row : order) {
-    for (size_t column : columns) {
-      table.cells.push_back(row == host_row ? own_node
-                                            : numbers.cell(rows[row][column]));
-    }
-  }
-  return table;
+  peers.emplace_back(
+      kHostNumber,
+      rows.Add(TableRows::Row(bounds.size() + 1, rows.NumberOf(own_node))));
+  std::sort(peers.begin(), peers.end());
+  return rows.Minimal(row_of[0], std::move(peers));
 }
 
 }  // namespace ciliumcore

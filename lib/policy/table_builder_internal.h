@@ -52,9 +52,12 @@ struct AppliedRule {
 // Thread-compatible. Reuses its memory from table to table.
 class TableBuilder {
  public:
-  // `numbers[i]` is the number of the peer with index i; `trie` names the sets
-  // that Build asks cells for. Both must outlive the builder.
-  TableBuilder(std::vector<uint32_t> numbers, RuleTrie& trie);
+  // `trie` names the sets that Build asks cells for. It must outlive the
+  // builder.
+  explicit TableBuilder(RuleTrie& trie) : trie_(trie) {}
+
+  // The number of the peer with that index.
+  void SetNumber(uint32_t peer, uint32_t number);
 
   // The table of `rules`, ascending by rule; one rule may come several times.
   // `cell_of` gives the cell of a set in the trie, the same for the same set.
@@ -69,7 +72,7 @@ class TableBuilder {
   std::vector<std::vector<uint32_t>> Classify(
       const std::vector<AppliedRule>& rules);
 
-  const std::vector<uint32_t> numbers_;
+  std::vector<uint32_t> numbers_;  // by peer index
   RuleTrie& trie_;
   std::vector<uint32_t> class_of_;  // by peer index; all 0 between two tables
   std::vector<uint32_t> touched_;   // peers whose class may be other than 0

@@ -8,19 +8,13 @@
 
 #include "absl/hash/hash.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/policy/sorted_internal.h"
 
 namespace ciliumcore {
 namespace {
 
 // The trie forgets no set. It is made anew when it is larger than this.
 constexpr size_t kTrieLimit = size_t{1} << 22;
-
-std::vector<uint32_t> Numbers(const Universe& universe) {
-  std::vector<uint32_t> numbers;
-  numbers.reserve(universe.peers.size());
-  for (const PeerRef& peer : universe.peers) numbers.push_back(peer->number);
-  return numbers;
-}
 
 }  // namespace
 
@@ -30,17 +24,29 @@ size_t TableCache::ContentHash::operator()(const TableRef& table) const {
 
 void TableCache::Reset(const Universe& universe, const PolicyUnits& units,
                        const ProxyPorts& proxies) {
+  universe_ = &universe;
   units_ = &units;
   proxies_ = &proxies;
   entries_.clear();
   contents_.clear();
+  entries_of_unit_.clear();
   trie_ = RuleTrie();
-  builder_.emplace(Numbers(universe), trie_);
+  builder_.emplace(trie_);
+  for (uint32_t peer = 0; peer < universe.peers().size(); ++peer) {
+    builder_->SetNumber(peer, universe.peers()[peer]->number);
+  }
 }
 
 void TableCache::Sweep() {
+  const auto is_unused = [&](const Entry* entry) {
+    return entry->used != round_;
+  };
+  absl::erase_if(entries_of_unit_, [&](auto& of_unit) {
+    std::erase_if(of_unit.second, is_unused);
+    return of_unit.second.empty();
+  });
   absl::erase_if(entries_, [&](const auto& entry) {
-    return entry.second->used != round_;
+    return is_unused(entry.second.get());
   });
   // Ours is the last reference.
   absl::erase_if(contents_,
@@ -55,34 +61,38 @@ absl::StatusOr<const BuiltTable*> TableCache::Get(
   for (const PolicyUnit* unit : units) std::get<1>(key).push_back(unit->id);
   std::unique_ptr<Entry>& entry = entries_[key];
   if (entry == nullptr) {
-    absl::StatusOr<BuiltTable> built =
-        Build(direction, units, std::get<2>(key));
-    if (!built.ok()) {
+    auto fresh = std::make_unique<Entry>();
+    fresh->direction = direction;
+    fresh->units = units;
+    fresh->ports = std::get<2>(key);
+    if (absl::Status built = Build(*fresh); !built.ok()) {
       entries_.erase(key);
-      return built.status();
+      return built;
     }
-    entry = std::make_unique<Entry>(Entry{*std::move(built), 0});
+    for (const PolicyUnit* unit : units) {
+      entries_of_unit_[unit->id].push_back(fresh.get());
+    }
+    entry = std::move(fresh);
   }
   entry->used = round_;
   return &entry->built;
 }
 
-absl::StatusOr<BuiltTable> TableCache::Build(
-    Direction direction, const SubjectUnits& units,
-    const std::vector<NamedPort>& ports) {
-  CellDecision cells(rule_sets_, *proxies_, direction, units);
+absl::Status TableCache::Build(Entry& entry) {
+  CellDecision cells(rule_sets_, *proxies_, entry.direction, entry.units);
   CompiledTable table;
-  if (units.empty()) {
+  if (entry.units.empty()) {
     table.cells = {cells.Of({})};
   } else {
     std::deque<std::vector<PortKeyRange>> resolved;
     std::vector<AppliedRule> applied;
-    for (const PolicyUnit* unit : units) {
-      for (const PolicyUnit::Rule& rule : unit->section(direction).rules) {
+    for (const PolicyUnit* unit : entry.units) {
+      for (const auto& rule : unit->section(entry.direction).rules) {
         const MatchedRule& matched = rule.matched;
+        if (matched.every_peer) entry.every.push_back(&rule);
         const auto* ranges = &matched.ranges;
-        if (direction == Direction::kIngress && !matched.names.empty()) {
-          ranges = &resolved.emplace_back(WithNamedPorts(matched, ports));
+        if (entry.direction == Direction::kIngress && !matched.names.empty()) {
+          ranges = &resolved.emplace_back(WithNamedPorts(matched, entry.ports));
         }
         if (!ranges->empty() &&
             (matched.every_peer || !matched.peers.empty())) {
@@ -105,12 +115,24 @@ absl::StatusOr<BuiltTable> TableCache::Build(
         },
         cells.OwnNode());
   }
-  BuiltTable built;
-  CC_ASSIGN_OR_RETURN(built.rule_sets, std::move(cells).TakeRefs());
+  CC_ASSIGN_OR_RETURN(auto rule_sets, std::move(cells).TakeRefs());
+  Take(std::move(table), std::move(rule_sets), entry.built);
+  return absl::OkStatus();
+}
+
+void TableCache::Take(CompiledTable table, std::vector<RuleSetRef> rule_sets,
+                      BuiltTable& built) {
+  std::vector<uint32_t> used;
+  for (const Cell& cell : table.cells) used.push_back(cell.rule_set);
+  SortUnique(used);
+  std::erase_if(rule_sets, [&](const RuleSetRef& set) {
+    return !std::binary_search(used.begin(), used.end(), set->id);
+  });
+  SortUnique(rule_sets);
+  built.rule_sets = std::move(rule_sets);
   built.table =
       *contents_.insert(std::make_shared<const CompiledTable>(std::move(table)))
            .first;
-  return built;
 }
 
 }  // namespace ciliumcore

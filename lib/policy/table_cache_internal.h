@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <tuple>
@@ -23,6 +24,7 @@
 #include "lib/policy/cell_decision_internal.h"
 #include "lib/policy/policy_unit_internal.h"
 #include "lib/policy/table_builder_internal.h"
+#include "lib/policy/table_rows_internal.h"
 
 namespace ciliumcore {
 
@@ -38,8 +40,8 @@ class TableCache {
   // `rule_sets` must outlive the cache.
   explicit TableCache(RuleSetTable* rule_sets) : rule_sets_(*rule_sets) {}
 
-  // Forgets all tables: who there is has changed. `units` must outlive the
-  // cache's use, and `proxies` live until the next Reset.
+  // Forgets all tables: who there is has changed. All must live until the next
+  // Reset.
   void Reset(const Universe& universe, const PolicyUnits& units,
              const ProxyPorts& proxies);
 
@@ -55,13 +57,25 @@ class TableCache {
                                         const SubjectUnits& units,
                                         std::vector<NamedPort> ports);
 
+  // Brings the tables, under the addresses that Get gave, to peers that came or
+  // went; the units are there already. As Get; after an error the tables are of
+  // no use.
+  absl::Status Change(const PeerChanges& changes,
+                      const std::vector<MatchedPeer>& matched);
+
  private:
   using Key = std::tuple<Direction, absl::InlinedVector<uint32_t, 4>,
                          std::vector<NamedPort>>;
   struct Entry {
     BuiltTable built;
     uint64_t used = 0;  // the last round
+    Direction direction = Direction::kIngress;
+    SubjectUnits units;
+    std::vector<NamedPort> ports;
+    std::vector<const PolicyUnit::Rule*> every;  // those for every peer
   };
+  // By peer number: the rules that match it, if it is there.
+  using ChangedPeers = std::map<uint32_t, const MatchedPeer*>;
 
   // By what is in them.
   struct ContentHash {
@@ -73,16 +87,22 @@ class TableCache {
     }
   };
 
-  absl::StatusOr<BuiltTable> Build(Direction direction,
-                                   const SubjectUnits& units,
-                                   const std::vector<NamedPort>& ports);
+  absl::Status Build(Entry& entry);
+  absl::Status ChangePeers(const ChangedPeers& changed, Entry& entry);
+  PeerRow RowOf(const MatchedPeer& peer, const Entry& entry,
+                CellDecision& cells) const;
+  // Takes the table, with those of the references that it needs.
+  void Take(CompiledTable table, std::vector<RuleSetRef> rule_sets,
+            BuiltTable& built);
 
   RuleSetTable& rule_sets_;
+  const Universe* universe_ = nullptr;
   const PolicyUnits* units_ = nullptr;
   const ProxyPorts* proxies_ = nullptr;
   RuleTrie trie_;
   std::optional<TableBuilder> builder_;
   absl::flat_hash_map<Key, std::unique_ptr<Entry>> entries_;
+  absl::flat_hash_map<uint32_t, std::vector<Entry*>> entries_of_unit_;
   absl::flat_hash_set<TableRef, ContentHash, ContentEqual> contents_;
   uint64_t round_ = 0;
 };

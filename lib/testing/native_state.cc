@@ -152,6 +152,12 @@ std::string NativeState::InterfaceAt(uint32_t ifindex) const {
 }
 
 std::shared_ptr<const Surroundings> NativeState::Resolve(const Intent& intent) {
+  const Intent& in_force = planner_.intent();
+  if (surroundings_ != nullptr && intent.touched.empty() &&
+      intent.endpoints.IsSameAs(in_force.endpoints) &&
+      NewHopInterfaces(in_force, intent, *surroundings_).empty()) {
+    return surroundings_;
+  }
   auto resolved = std::make_shared<Surroundings>();
   Surroundings& surroundings = *resolved;
   surroundings.host_addresses = options_.host_addresses;
@@ -166,7 +172,7 @@ std::shared_ptr<const Surroundings> NativeState::Resolve(const Intent& intent) {
       std::erase(surroundings.host_addresses, address);
     }
   }
-  for (const auto& [first, remote] : *intent.remotes) {
+  for (const auto& [first, remote] : intent.remotes) {
     if (!remote.next_hop.has_value()) continue;
     const std::string& interface = remote.next_hop->interface;
     surroundings.hop_interfaces[interface] = IfindexOf(interface);
@@ -182,6 +188,7 @@ absl::StatusOr<uint32_t> NativeState::Commit(const std::vector<Edit>& edits) {
   const absl::StatusOr<uint32_t> generation = publisher_.Publish(plan.desired);
   CopyHashes();
   if (!generation.ok()) return generation;
+  surroundings_ = surroundings;
   const Intent before = planner_.intent();
   planner_.Published(std::move(plan));
   NoteAttached(before);

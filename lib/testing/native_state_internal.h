@@ -75,8 +75,9 @@ class NativeState : public Committer, public FlowDirectory {
   native::World world_;
   Publisher publisher_;
   Planner planner_;
-  std::map<std::string, uint32_t> ifindexes_;  // made up; they only grow
-  std::set<std::string> attached_;             // programs are there
+  std::shared_ptr<const Surroundings> surroundings_;  // of the intent in force
+  std::map<std::string, uint32_t> ifindexes_;         // made up; they only grow
+  std::set<std::string> attached_;                    // programs are there
 };
 
 }  // namespace ciliumcore::internal

@@ -127,5 +127,29 @@ TEST_F(PlanTest, RefusesWhatTheCommitRefuses) {
   EXPECT_TRUE(absl::IsNotFound(change.Plan().status()));
 }
 
+TEST_F(PlanTest, WhatChangesNoPolicyKeepsTheCompiledOne) {
+  auto datapath = NativeDatapath::Open();
+  ASSERT_TRUE(datapath.ok()) << datapath.status();
+  Transaction first = datapath->Begin();
+  first.AttachEndpoint(Endpoint("web", "10.0.0.1")).SetPolicies({Policy(80)});
+  ASSERT_EQ(first.Commit(), absl::OkStatus());
+  const auto compiled = datapath->policy();
+
+  Transaction nothing = datapath->Begin();
+  ASSERT_EQ(nothing.Commit(), absl::OkStatus());
+  EXPECT_EQ(datapath->policy(), compiled);
+
+  Transaction refused = datapath->Begin();
+  refused.SetPolicies({Policy(80), Policy(81)});
+  EXPECT_FALSE(refused.Commit().ok()) << "two of one name";
+  EXPECT_EQ(datapath->policy(), compiled);
+  Transaction again = datapath->Begin();
+  ASSERT_EQ(again.Commit(), absl::OkStatus());
+  Transaction policy = datapath->Begin();
+  policy.SetPolicies({Policy(81)});
+  ASSERT_EQ(policy.Commit(), absl::OkStatus());
+  EXPECT_NE(datapath->policy(), compiled);
+}
+
 }  // namespace
 }  // namespace ciliumcore

@@ -12,30 +12,12 @@
 #include "gtest/gtest.h"
 #include "tests/oracle/random_cluster.h"
 #include "tests/oracle/rounds.h"
+#include "tests/oracle/same_policy.h"
 
 namespace ciliumcore::testing {
 namespace {
 
 constexpr uint32_t kEditsPerCluster = 100;
-
-// Of one registry, so that equal things have equal numbers.
-void ExpectSame(const CompiledPolicy& incremental, const CompiledPolicy& full) {
-  ASSERT_EQ(incremental.tables.size(), full.tables.size());
-  for (size_t i = 0; i < full.tables.size(); ++i) {
-    ASSERT_EQ(*incremental.tables[i], *full.tables[i]) << "table " << i;
-  }
-  ASSERT_EQ(incremental.endpoints, full.endpoints);
-  ASSERT_EQ(incremental.rule_sets, full.rule_sets);
-  ASSERT_EQ(incremental.peer_map->of_endpoint, full.peer_map->of_endpoint);
-  ASSERT_EQ(incremental.peer_map->addresses, full.peer_map->addresses);
-  ASSERT_EQ(incremental.peer_map->prefixes, full.peer_map->prefixes);
-  const std::vector<PeerRef>& peers = full.peer_map->peers;
-  ASSERT_EQ(incremental.peer_map->peers.size(), peers.size());
-  for (size_t i = 0; i < peers.size(); ++i) {
-    ASSERT_EQ(incremental.peer_map->peers[i]->number, peers[i]->number);
-    ASSERT_EQ(incremental.peer_map->peers[i]->variety, peers[i]->variety);
-  }
-}
 
 TEST(IncrementalTest, EveryChangeGivesWhatANewCompilerGives) {
   const Rounds rounds = RoundsOr(250);

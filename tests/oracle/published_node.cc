@@ -219,15 +219,14 @@ absl::Status PublishedNode::Publish(const PolicyInput& input,
   for (const auto& [name, interface] : interfaces_) {
     if (!interfaces.contains(name)) free.push_back(interface);
   }
-  for (const AddressPeer& address : compiled.peer_map->addresses) {
-    const auto at = place_of_endpoint.find(address.endpoint);
-    nodes.addresses.push_back(
-        {.address = address.address,
-         .peer = address.peer,
-         .endpoint = at == place_of_endpoint.end()
-                         ? std::nullopt
-                         : std::optional<uint32_t>(at->second),
-         .hop = std::nullopt});
+  for (const auto& [address, owner] : compiled.peer_map->addresses) {
+    const auto at = place_of_endpoint.find(owner.endpoint);
+    nodes.addresses.Set(address,
+                        {.peer = owner.peer,
+                         .endpoint = at == place_of_endpoint.end()
+                                         ? std::nullopt
+                                         : std::optional<uint32_t>(at->second),
+                         .hop = std::nullopt});
   }
   for (const PrefixPeer& prefix : compiled.peer_map->prefixes) {
     nodes.prefixes.push_back({.prefix = prefix.prefix, .peer = prefix.peer});

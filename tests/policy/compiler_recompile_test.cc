@@ -102,7 +102,7 @@ TEST_F(RecompileTest, TellsEndpointsApartByTheirPorts) {
 
 TEST_F(RecompileTest, RefusesWithoutAnInput) {
   PolicyCompiler fresh(&peers_, &rule_sets_);
-  EXPECT_EQ(fresh.Recompile({}).status().code(),
+  EXPECT_EQ(fresh.Recompile(Policies()).status().code(),
             absl::StatusCode::kFailedPrecondition);
 }
 
@@ -113,6 +113,64 @@ TEST_F(RecompileTest, GoesOnBehindAnError) {
   policies().pop_back();
   policies()[2].ingress[0].ports[0].port = 443;
   EXPECT_TRUE(Allows(Recompile(), 2, 443));
+}
+
+PolicyEndpoint Remote(uint32_t identity, const std::string& app,
+                      const char* address) {
+  return {.identity = static_cast<Identity>(identity),
+          .labels = {{"app", app}},
+          .ns = "town",
+          .addresses = {*IpAddress::Parse(address)}};
+}
+
+TEST_F(RecompileTest, RefusesRemotesWithoutAnInputOrThatAreNotThere) {
+  PolicyCompiler fresh(&peers_, &rule_sets_);
+  EXPECT_EQ(fresh.Recompile(RemoteChange()).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  const PolicyEndpoint remote = Remote(2000, "far", "10.1.0.1");
+  EXPECT_EQ(compiler_.Recompile(RemoteChange{.gone = {remote}}).status().code(),
+            absl::StatusCode::kNotFound);
+  // Nothing was half applied: there is nothing to go on with.
+  EXPECT_EQ(compiler_.Recompile(RemoteChange{.come = {remote}}).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(RecompileTest, RefusesARemoteThatCannotBe) {
+  const auto code_of = [&](const PolicyEndpoint& remote) {
+    PolicyCompiler compiler(&peers_, &rule_sets_);
+    EXPECT_TRUE(compiler.Compile(town_.input()).ok());
+    return compiler.Recompile(RemoteChange{.come = {remote}}).status().code();
+  };
+  EXPECT_EQ(code_of(Remote(2000, "far", "10.1.0.1")), absl::StatusCode::kOk);
+  PolicyEndpoint remote = Remote(2000, "far", "10.1.0.1");
+  remote.addresses.clear();
+  EXPECT_EQ(code_of(remote), absl::StatusCode::kInvalidArgument);
+  remote = Remote(1000, "far", "10.1.0.1");  // of other labels
+  EXPECT_EQ(code_of(remote), absl::StatusCode::kInvalidArgument);
+  remote = Remote(2000, "far", "10.1.0.1");
+  remote.addresses.push_back(remote.addresses[0]);
+  EXPECT_EQ(code_of(remote), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(RecompileTest, AnIdentityMayComeAgainWithOtherLabels) {
+  policies()[1].ingress[0].peers.emplace_back().pod_selector =
+      Select({{"app", "far"}});
+  Recompile();
+  const auto allows = [&](const absl::StatusOr<CompiledPolicy>& compiled) {
+    return compiled
+               ->Decide(1, Direction::kIngress,
+                        compiled->PeerOf(*IpAddress::Parse("10.1.0.1")),
+                        Protocol::kTcp, 80)
+               .verdict == Verdict::kAllow;
+  };
+  const PolicyEndpoint far = Remote(2000, "far", "10.1.0.1");
+  const PolicyEndpoint other = Remote(2000, "other", "10.1.0.1");
+  EXPECT_TRUE(allows(compiler_.Recompile(RemoteChange{.come = {far}})));
+  EXPECT_FALSE(allows(
+      compiler_.Recompile(RemoteChange{.gone = {far}, .come = {other}})));
+  EXPECT_TRUE(allows(
+      compiler_.Recompile(RemoteChange{.gone = {other}, .come = {far}})));
+  EXPECT_FALSE(allows(compiler_.Recompile(RemoteChange{.gone = {far}})));
 }
 
 }  // namespace

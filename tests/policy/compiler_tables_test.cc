@@ -213,7 +213,7 @@ TEST_F(CompiledTablesTest, DescribesItsPeers) {
   town_.Add(Ingress({{{Block("172.16.0.0/12")}, {}}}));
   town_.Add(Egress({{{}, {OnNamed("http")}}}));
   std::vector<std::string> texts;
-  for (const PeerRef& peer : town_.Compiled().peer_map->peers) {
+  for (const auto& [number, peer] : town_.Compiled().peer_map->peers) {
     texts.push_back(peer->variety.ToString());
   }
   EXPECT_EQ(texts, (std::vector<std::string>{
@@ -303,6 +303,16 @@ TEST_F(CompiledTablesTest, RefusesAnIdentityOfTwoLabelSets) {
 TEST_F(CompiledTablesTest, RefusesAnEndpointWithoutIdentity) {
   town_.input().endpoints[0].identity = Identity::kUnknown;
   EXPECT_EQ(CodeOf(town_), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(CompiledTablesTest, RefusesAPodWithTheIdentityOfWhatIsNone) {
+  for (Identity identity :
+       {Identity::kHost, Identity::kWorld, Identity::kRemoteNode,
+        Identity::kKubeApiserver, Identity::kWorldIpv4, Identity::kWorldIpv6}) {
+    town_.input().endpoints[0].identity = identity;
+    EXPECT_EQ(CodeOf(town_), absl::StatusCode::kInvalidArgument)
+        << IdentityName(identity);
+  }
 }
 
 TEST_F(CompiledTablesTest, RefusesAnIdentityThatWouldBeAnotherPeersNumber) {

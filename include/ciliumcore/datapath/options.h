@@ -116,6 +116,8 @@ struct NextHop {
   std::string interface = {};
   std::optional<IpAddress> gateway =
       {};  // none: the destination is on the link
+
+  friend bool operator==(const NextHop&, const NextHop&) = default;
 };
 
 // An address elsewhere with an identity: a pod of another node.
@@ -125,6 +127,8 @@ struct RemoteOptions {
   std::vector<NamedPort> ports = {};
   std::optional<NextHop> next_hop = {};
   std::string name = {};  // of the pod
+
+  friend bool operator==(const RemoteOptions&, const RemoteOptions&) = default;
 };
 
 }  // namespace ciliumcore

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Compiles NetworkPolicies to verdict tables.
+// Compiles policies of every dialect to verdict tables.
 //
-// Kubernetes' semantics, with what it leaves open settled so: an ipBlock covers
-// any address inside it, pods included; a pod's own node always reaches it and
-// is reached by it; a pod in the host's network has the host's identity and is
-// selected by no policy; an egress rule's port name means what each destination
-// pod calls so, and no port of an address outside the cluster.
+// Each dialect has the semantics that its own documentation gives it. What
+// those leave open is settled so: an ipBlock of a NetworkPolicy covers any
+// address inside it, pods included, and a CIDR of any other dialect only what
+// is outside the cluster; a pod's own node always reaches it and is reached by
+// it; a pod in the host's network has the host's identity and is selected by no
+// policy; an egress rule's port name means what each destination pod calls so,
+// and no port of an address outside the cluster.
 
 #ifndef CILIUMCORE_POLICY_COMPILER_H_
 #define CILIUMCORE_POLICY_COMPILER_H_
@@ -21,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "ciliumcore/base/ip.h"
 #include "ciliumcore/base/port.h"
+#include "ciliumcore/base/shared_map.h"
 #include "ciliumcore/identity/label.h"
 #include "ciliumcore/identity/reserved.h"
 #include "ciliumcore/policy/cluster.h"
@@ -44,13 +47,12 @@ struct CompiledEndpoint {
                          const CompiledEndpoint&) = default;
 };
 
-// The peer number of one address, of a pod or a node.
+// Who has one address: a pod or a node.
 struct AddressPeer {
-  IpAddress address;
-  uint32_t peer = 0;
+  uint32_t peer = 0;                // its number
   uint32_t endpoint = kNoEndpoint;  // index of the pod's endpoint
 
-  friend bool operator==(const AddressPeer&, const AddressPeer&) = default;
+  friend auto operator<=>(const AddressPeer&, const AddressPeer&) = default;
 };
 
 // The peer number of every other address in a prefix. One of IPv6 holds no IPv4
@@ -77,11 +79,11 @@ struct PeerMap {
   // By endpoint: one number per address in the input's order, or the one it has
   // without an address.
   std::vector<absl::InlinedVector<uint32_t, 2>> of_endpoint;
-  std::vector<AddressPeer> addresses;  // ascending
+  SharedMap<IpAddress, AddressPeer> addresses;
   // Ascending; a prefix comes before those inside it. An address that is in
   // neither list is world (2).
   std::vector<PrefixPeer> prefixes;
-  std::vector<PeerRef> peers;  // ascending by number
+  SharedMap<uint32_t, PeerRef> peers;  // by number
 };
 
 // Both judgements of a flow. A side that is no subject allows, with rule set 0.
@@ -112,7 +114,7 @@ struct CompiledPolicy {
   std::vector<TableRef> tables;
   std::vector<CompiledEndpoint> endpoints;  // as in the input
   std::shared_ptr<const PeerMap> peer_map = std::make_shared<const PeerMap>();
-  std::vector<RuleSetRef> rule_sets;  // ascending by id; those of the cells
+  SharedMap<uint32_t, RuleSetRef> rule_sets;  // by id; those of the cells
 
   // The number of any address. O(log addresses).
   uint32_t PeerOf(const IpAddress& address) const;
@@ -139,9 +141,10 @@ struct CompiledPolicy {
 // Unimplemented if a policy of Cilium selects nodes themselves (nodeSelector).
 // InvalidArgument if two policies of one kind have one name, if rules want
 // different proxies for one flow, an identity has two sets of
-// labels or namespaces, an address belongs to two endpoints, or an endpoint
-// that is not in the host's network has no identity, or one above those that
-// are identities (kFirstCidrPeer); ResourceExhausted if numbers run out.
+// labels or namespaces, an address belongs to two of endpoints, remotes, nodes
+// and API servers, an endpoint that is not in the host's network has no
+// identity, that of something else than a pod, or one above those that are
+// identities (kFirstCidrPeer), or a remote has no address; ResourceExhausted if numbers run out.
 //
 // Cost: near linear in the size of the output and in matches of selectors.
 absl::StatusOr<CompiledPolicy> Compile(const PolicyInput& input,
@@ -150,9 +153,10 @@ absl::StatusOr<CompiledPolicy> Compile(const PolicyInput& input,
 
 // Compiles one input after another; the results are Compile's, but for the
 // numbers of rule sets, which depend on what was before. Where only policies
-// change, what is the same is kept: rules are matched for the policies that
-// changed, and tables are built for the endpoints that these select, unless an
-// ipBlock or a port name of an egress rule comes or goes.
+// and remotes change, what is the same is kept: rules are matched for the
+// policies that changed, and tables are built for the endpoints that these
+// select, unless an ipBlock or a port name of an egress rule comes or goes; a
+// remote is written into the tables of the rules that match it.
 //
 // Thread-compatible.
 class PolicyCompiler {
@@ -168,6 +172,10 @@ class PolicyCompiler {
   // compiled. FailedPrecondition if there is none. Cost: comparing the
   // policies, one step for each endpoint, and what changed.
   absl::StatusOr<CompiledPolicy> Recompile(const Policies& policies);
+  // As Compile of the last input with other remotes. NotFound if one that goes
+  // is not there; after an error there is no last input. Cost: one step for
+  // each endpoint and for each table, and what changed.
+  absl::StatusOr<CompiledPolicy> Recompile(const RemoteChange& change);
 
  private:
   struct State;

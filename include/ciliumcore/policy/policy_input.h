@@ -105,9 +105,20 @@ struct PolicyInput : Policies, PolicyContext {
   // A namespace that is not listed has the label kubernetes.io/metadata.name.
   std::vector<Namespace> namespaces = {};
   std::vector<PolicyEndpoint> endpoints = {};
+  // Pods elsewhere: peers of the endpoints, judged by nobody here. Each has an
+  // address, and is outside its host's network.
+  std::vector<PolicyEndpoint> remotes = {};
   std::vector<IpAddress> host_addresses = {};  // of this node
 
   friend bool operator==(const PolicyInput&, const PolicyInput&) = default;
+};
+
+// Pods elsewhere that are not there any more, and others that are.
+struct RemoteChange {
+  std::vector<PolicyEndpoint> gone = {};  // as they came
+  std::vector<PolicyEndpoint> come = {};
+
+  bool empty() const { return gone.empty() && come.empty(); }
 };
 
 }  // namespace ciliumcore

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// One compiler while pods elsewhere come and go, alone and several at once, and
+// policies change between: what it says after each must be what a new one says
+// of that state. CC_SEED and CC_ROUNDS choose other changes, and more.
+
+#include <algorithm>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ciliumcore/policy/compiler.h"
+#include "gtest/gtest.h"
+#include "tests/oracle/random_cluster.h"
+#include "tests/oracle/rounds.h"
+#include "tests/oracle/same_policy.h"
+
+namespace ciliumcore::testing {
+namespace {
+
+constexpr uint32_t kEditsPerCluster = 100;
+
+// A random cluster of which half of the pods are elsewhere, but for those that
+// are away.
+class Cluster {
+ public:
+  explicit Cluster(uint64_t seed)
+      : random_(seed,
+                seed % 2 == 0 ? Dialects::kAll : Dialects::kNetworkPolicy),
+        all_(random_.Make()) {}
+
+  void Change() {
+    if (random_.Chance(30)) return random_.Change(all_);
+    for (uint32_t i = random_.OneOf<uint32_t>({1, 1, 1, 2, 5}); i > 0; --i) {
+      const uint32_t pod = random_.OneOf(random_.pods());
+      if (away_.erase(pod) == 0) away_.insert(pod);
+    }
+  }
+
+  PolicyInput Here() const {
+    PolicyInput here = all_;
+    here.endpoints.clear();
+    for (size_t i = 0; i < all_.endpoints.size(); ++i) {
+      const PolicyEndpoint& pod = all_.endpoints[i];
+      const uint32_t number = random_.pods()[i];
+      if (number % 2 == 0 || pod.host_network || pod.addresses.empty()) {
+        here.endpoints.push_back(pod);
+      } else if (!away_.contains(number)) {
+        here.remotes.push_back(pod);
+      }
+    }
+    return here;
+  }
+
+ private:
+  RandomCluster random_;
+  PolicyInput all_;
+  std::set<uint32_t> away_;
+};
+
+std::vector<PolicyEndpoint> Without(const std::vector<PolicyEndpoint>& pods,
+                                    const std::vector<PolicyEndpoint>& others) {
+  std::vector<PolicyEndpoint> without;
+  for (const PolicyEndpoint& pod : pods) {
+    if (std::find(others.begin(), others.end(), pod) == others.end()) {
+      without.push_back(pod);
+    }
+  }
+  return without;
+}
+
+TEST(IncrementalRemotesTest, EveryChangeGivesWhatANewCompilerGives) {
+  const Rounds rounds = RoundsOr(120);
+  uint64_t of_remotes = 0, of_policies = 0, others = 0, kept = 0, tables = 0;
+  for (uint64_t seed = rounds.first; seed < rounds.end; ++seed) {
+    Cluster cluster(seed);
+    PeerRegistry peers;
+    RuleSetTable rule_sets;
+    PolicyCompiler compiler(&peers, &rule_sets);
+    PolicyInput before = cluster.Here();
+    absl::StatusOr<CompiledPolicy> compiled = compiler.Compile(before);
+    ASSERT_TRUE(compiled.ok()) << compiled.status();
+    for (uint32_t edit = 0; edit < kEditsPerCluster; ++edit) {
+      SCOPED_TRACE(::testing::Message()
+                   << "CC_SEED=" << seed << ", edit " << edit);
+      cluster.Change();
+      const PolicyInput after = cluster.Here();
+      const RemoteChange change = {
+          .gone = Without(before.remotes, after.remotes),
+          .come = Without(after.remotes, before.remotes)};
+      const CompiledPolicy old = *std::move(compiled);
+      PolicyInput moved = before;
+      moved.remotes = after.remotes;
+      PolicyInput rewritten = before;
+      static_cast<Policies&>(rewritten) = after;
+      if (moved == after) {
+        compiled = compiler.Recompile(change);
+        of_remotes += !change.empty();
+        for (const TableRef& table : compiled->tables) {
+          ++tables;
+          kept += std::count(old.tables.begin(), old.tables.end(), table);
+        }
+      } else if (rewritten == after) {
+        compiled = compiler.Recompile(after);
+        ++of_policies;
+      } else {
+        compiled = compiler.Compile(after);
+        ++others;
+      }
+      ASSERT_TRUE(compiled.ok()) << compiled.status();
+      const auto full = Compile(after, peers, rule_sets);
+      ASSERT_TRUE(full.ok()) << full.status();
+      ASSERT_NO_FATAL_FAILURE(ExpectSame(*compiled, *full));
+      before = after;
+    }
+  }
+  RecordProperty("changes_of_remotes", std::to_string(of_remotes));
+  RecordProperty("changes_of_policies", std::to_string(of_policies));
+  if (rounds.end - rounds.first < 20) return;
+  EXPECT_GT(of_remotes, others);
+  EXPECT_GT(of_policies, 0u);
+  EXPECT_GT(kept * 4, tables) << "hardly any table was kept";
+  EXPECT_LT(kept, tables) << "no table changed";
+}
+
+}  // namespace
+}  // namespace ciliumcore::testing
