@@ -31,6 +31,8 @@ struct KnownKind {
   absl::string_view kind;
   std::vector<absl::string_view> versions;
   bool is_namespaced = true;
+  bool is_custom = false;  // not built into the API server
+  absl::string_view api = "Kubernetes";
 };
 
 const std::vector<KnownKind>& KnownKinds() {
@@ -49,14 +51,29 @@ const std::vector<KnownKind>& KnownKinds() {
       {"Job", {"batch/v1"}},
       {"CronJob", {"batch/v1", "batch/v1beta1"}},
       {"NetworkPolicy", {"networking.k8s.io/v1", "extensions/v1beta1"}},
-      {"ClusterNetworkPolicy", {"policy.networking.k8s.io/v1alpha2"}, false},
-      {"AdminNetworkPolicy", {"policy.networking.k8s.io/v1alpha1"}, false},
+      {"ClusterNetworkPolicy",
+       {"policy.networking.k8s.io/v1alpha2"},
+       false,
+       true},
+      {"AdminNetworkPolicy",
+       {"policy.networking.k8s.io/v1alpha1"},
+       false,
+       true},
       {"BaselineAdminNetworkPolicy",
        {"policy.networking.k8s.io/v1alpha1"},
-       false},
-      {"CiliumNetworkPolicy", {"cilium.io/v2"}},
-      {"CiliumClusterwideNetworkPolicy", {"cilium.io/v2"}, false},
-      {"CiliumCIDRGroup", {"cilium.io/v2", "cilium.io/v2alpha1"}, false},
+       false,
+       true},
+      {"CiliumNetworkPolicy", {"cilium.io/v2"}, true, true, "Cilium"},
+      {"CiliumClusterwideNetworkPolicy",
+       {"cilium.io/v2"},
+       false,
+       true,
+       "Cilium"},
+      {"CiliumCIDRGroup",
+       {"cilium.io/v2", "cilium.io/v2alpha1"},
+       false,
+       true,
+       "Cilium"},
   };
   return *kinds;
 }
@@ -202,7 +219,9 @@ class Reader {
       meta.ns = options_.default_namespace;
     }
     if (!meta.name.empty() && !Claim(object, type.kind, meta)) return;
-    if (GroupOf(type.version) == "cilium.io") object.api = "Cilium";
+    // Not before: metadata are the server's own in any object.
+    object.is_custom = known->is_custom;
+    object.api = known->api;
     ReadBody(top, type.kind, meta);
     if (known->is_namespaced) MentionNamespace(meta.ns);
   }

@@ -15,7 +15,7 @@ namespace ciliumcore::internal {
 namespace {
 
 std::optional<CiliumAuthentication> ReadAuthentication(const Field& field) {
-  if (!field.HasOnlySet({"mode"})) return std::nullopt;
+  if (!field.HasOnly({"mode"})) return std::nullopt;
   const Field mode = field["mode"];
   if (mode.Is("disabled")) return CiliumAuthentication::kDisabled;
   if (mode.Is("required")) return CiliumAuthentication::kRequired;
@@ -28,7 +28,7 @@ CiliumRule ReadRule(const Field& field, const CiliumSection& section) {
   CiliumRule rule;
   std::vector<absl::string_view> names = CiliumPeerFields(section);
   names.insert(names.end(), {"toPorts", "icmps", "authentication"});
-  field.HasOnlySet(names);
+  field.HasOnly(names);
   if (!field.is_map()) return rule;
   rule.peers = ReadCiliumPeers(field, section);
   rule.ports = ReadCiliumPortRules(field["toPorts"], section);
@@ -56,7 +56,7 @@ std::vector<CiliumRule> ReadRules(const Field& rules,
 }
 
 void ReadDefaultDeny(const Field& field, CiliumSpec& spec) {
-  if (!field.HasOnlySet({"ingress", "egress"})) return;
+  if (!field.HasOnly({"ingress", "egress"})) return;
   spec.default_deny_ingress = field["ingress"].Bool();
   spec.default_deny_egress = field["egress"].Bool();
 }
@@ -64,7 +64,7 @@ void ReadDefaultDeny(const Field& field, CiliumSpec& spec) {
 std::vector<Label> ReadRuleLabels(const Field& labels) {
   std::vector<Label> read;
   for (const Field& field : labels.Items()) {
-    if (!field.HasOnlySet({"key", "source", "value"})) continue;
+    if (!field.HasOnly({"key", "source", "value"})) continue;
     read.push_back({.source = field["source"].String().value_or(""),
                     .key = ReadRequired(field["key"], "a label key"),
                     .value = field["value"].String().value_or("")});
@@ -73,7 +73,7 @@ std::vector<Label> ReadRuleLabels(const Field& labels) {
 }
 
 std::string ReadLogValue(const Field& log) {
-  if (!log.HasOnlySet({"value"})) return "";
+  if (!log.HasOnly({"value"})) return "";
   std::string value = log["value"].String().value_or("");
   const bool is_printable = std::none_of(
       value.begin(), value.end(),
@@ -112,9 +112,9 @@ void ReadSubjects(const Field& field, bool is_clusterwide, CiliumSpec& spec) {
 
 CiliumSpec ReadSpec(const Field& field, bool is_clusterwide) {
   CiliumSpec spec;
-  field.HasOnlySet({"endpointSelector", "nodeSelector", "ingress",
-                    "ingressDeny", "egress", "egressDeny", "labels",
-                    "enableDefaultDeny", "description", "log"});
+  field.HasOnly({"endpointSelector", "nodeSelector", "ingress", "ingressDeny",
+                 "egress", "egressDeny", "labels", "enableDefaultDeny",
+                 "description", "log"});
   if (!field.is_map()) return spec;
   ReadSubjects(field, is_clusterwide, spec);
   const auto section = [&](bool is_ingress, bool is_denial) {
@@ -158,7 +158,7 @@ std::string ReadRequired(const Field& field, absl::string_view what) {
 
 CiliumPolicy ReadCiliumPolicy(const Field& root, const ObjectMeta& meta) {
   CiliumPolicy policy = {.ns = meta.ns, .name = meta.name};
-  if (!root.HasOnlySet(
+  if (!root.HasOnly(
           {"apiVersion", "kind", "metadata", "spec", "specs", "status"})) {
     return policy;
   }
@@ -183,8 +183,8 @@ CidrGroup ReadCidrGroup(const Field& root, const ObjectMeta& meta) {
                       .key = label.key,
                       .value = label.value});
   }
-  root.HasOnlySet({"apiVersion", "kind", "metadata", "spec"});
-  root["spec"].HasOnlySet({"externalCIDRs"});
+  root.HasOnly({"apiVersion", "kind", "metadata", "spec"});
+  root["spec"].HasOnly({"externalCIDRs"});
   const Field cidrs = root["spec"]["externalCIDRs"];
   if (!cidrs.present()) cidrs.Expected("a list of IP prefixes");
   for (const Field& cidr : cidrs.Items()) {

@@ -98,7 +98,7 @@ uint8_t ReadType(const Field& field, bool is_v6) {
 
 CiliumIcmp ReadIcmp(const Field& field) {
   CiliumIcmp icmp;
-  if (!field.HasOnlySet({"family", "type"})) return icmp;
+  if (!field.HasOnly({"family", "type"})) return icmp;
   const Field family = field["family"];
   if (family.present() && !family.Is("IPv4") && !family.Is("IPv6")) {
     family.Expected("IPv4 or IPv6");
@@ -113,7 +113,7 @@ CiliumIcmp ReadIcmp(const Field& field) {
 std::vector<CiliumIcmp> ReadCiliumIcmps(const Field& icmps) {
   std::vector<CiliumIcmp> read;
   for (const Field& rule : icmps.Items()) {
-    if (!rule.HasOnlySet({"fields"})) continue;
+    if (!rule.HasOnly({"fields"})) continue;
     const Field fields = rule["fields"];
     for (const Field& field : fields.Items()) read.push_back(ReadIcmp(field));
     if (fields.size() > kMostFields) {

@@ -45,7 +45,7 @@ Mismatch ReadMismatch(const Field& field) {
 
 HttpHeaderMatch ReadHeaderMatch(const Field& field) {
   HttpHeaderMatch match;
-  if (!field.HasOnlySet({"name", "value", "secret", "mismatch"})) return match;
+  if (!field.HasOnly({"name", "value", "secret", "mismatch"})) return match;
   match.name = ReadRequired(field["name"], "the name of a header");
   match.value = field["value"].String().value_or("");
   if (field["secret"].present()) match.secret = ReadSecretRef(field["secret"]);
@@ -55,8 +55,7 @@ HttpHeaderMatch ReadHeaderMatch(const Field& field) {
 
 HttpRule ReadHttpRule(const Field& field) {
   HttpRule rule;
-  if (!field.HasOnlySet(
-          {"path", "method", "host", "headers", "headerMatches"})) {
+  if (!field.HasOnly({"path", "method", "host", "headers", "headerMatches"})) {
     return rule;
   }
   rule.path = ReadRegex(field["path"]);
@@ -111,7 +110,7 @@ auto ReadList(const Field& list, Read read) {
 }  // namespace
 
 SecretRef ReadSecretRef(const Field& secret) {
-  if (!secret.HasOnlySet({"namespace", "name"})) return {};
+  if (!secret.HasOnly({"namespace", "name"})) return {};
   return {.ns = secret["namespace"].String().value_or(""),
           .name = ReadRequired(secret["name"], "the name of a secret")};
 }
@@ -129,7 +128,7 @@ bool IsDnsMatch(absl::string_view text, bool is_pattern) {
 
 DnsMatch ReadDnsMatch(const Field& match) {
   DnsMatch read;
-  if (!match.HasOnlySet({"matchName", "matchPattern"})) return read;
+  if (!match.HasOnly({"matchName", "matchPattern"})) return read;
   const Field name = match["matchName"];
   const Field pattern = match["matchPattern"];
   if (name.present() == pattern.present()) {
@@ -152,7 +151,7 @@ DnsMatch ReadDnsMatch(const Field& match) {
 
 void ReadCiliumL7Rules(const Field& rules, const CiliumSection& section,
                        CiliumPortRule& rule) {
-  if (!rules.HasOnlySet({"http", "dns", "kafka", "l7", "l7proto"})) return;
+  if (!rules.HasOnly({"http", "dns", "kafka", "l7", "l7proto"})) return;
   for (absl::string_view name : {"kafka", "l7", "l7proto"}) {
     Refuse(rules[name],
            absl::StrCat("no ", name, ", which Cilium 1.20 removed"));

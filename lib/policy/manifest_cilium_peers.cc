@@ -97,8 +97,7 @@ void CheckGroupKeys(const Field& selector, const LabelSelector& read) {
 
 CiliumCidrRule ReadCidrRule(const Field& field) {
   CiliumCidrRule rule;
-  if (!field.HasOnlySet(
-          {"cidr", "cidrGroupRef", "cidrGroupSelector", "except"})) {
+  if (!field.HasOnly({"cidr", "cidrGroupRef", "cidrGroupSelector", "except"})) {
     return rule;
   }
   const Field cidr = field["cidr"];
@@ -131,7 +130,7 @@ CiliumCidrRule ReadCidrRule(const Field& field) {
 
 CiliumServiceRef ReadServiceRef(const Field& field) {
   CiliumServiceRef ref;
-  if (!field.HasOnlySet({"k8sService", "k8sServiceSelector"})) return ref;
+  if (!field.HasOnly({"k8sService", "k8sServiceSelector"})) return ref;
   const Field named = field["k8sService"];
   const Field selected = field["k8sServiceSelector"];
   if (named.present() == selected.present()) {
@@ -141,8 +140,8 @@ CiliumServiceRef ReadServiceRef(const Field& field) {
   }
   const Field& given = named.present() ? named : selected;
   const bool is_known = named.present()
-                            ? named.HasOnlySet({"serviceName", "namespace"})
-                            : selected.HasOnlySet({"selector", "namespace"});
+                            ? named.HasOnly({"serviceName", "namespace"})
+                            : selected.HasOnly({"selector", "namespace"});
   if (!is_known) return ref;
   const Field ns = given["namespace"];
   ref.ns = ns.String().value_or("");
@@ -163,10 +162,10 @@ CiliumServiceRef ReadServiceRef(const Field& field) {
 
 CiliumAwsGroup ReadGroup(const Field& field) {
   CiliumAwsGroup group;
-  if (!field.HasOnlySet({"aws"})) return group;
+  if (!field.HasOnly({"aws"})) return group;
   const Field aws = field["aws"];
   if (!aws.present()) aws.Expected("a group of AWS");
-  if (!aws.HasOnlySet(
+  if (!aws.HasOnly(
           {"labels", "securityGroupsIds", "securityGroupsNames", "region"})) {
     return group;
   }

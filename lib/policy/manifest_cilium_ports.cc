@@ -93,7 +93,7 @@ void ReadEndPort(const Field& field, const CiliumPort& port, PortRule& rule) {
 
 PortRule ReadPortRule(const Field& field) {
   PortRule rule;
-  if (!field.HasOnlySet({"port", "endPort", "protocol"})) return rule;
+  if (!field.HasOnly({"port", "endPort", "protocol"})) return rule;
   const NamedProtocol& protocol = ReadPortProtocol(field["protocol"]);
   rule.protocol = protocol.protocol;
   const Field given = field["port"];
@@ -118,7 +118,7 @@ PortRule ReadPortRule(const Field& field) {
 }
 
 std::optional<TlsContext> ReadTlsContext(const Field& field) {
-  if (!field.HasOnlySet({"secret", "trustedCA", "certificate", "privateKey"})) {
+  if (!field.HasOnly({"secret", "trustedCA", "certificate", "privateKey"})) {
     return std::nullopt;
   }
   if (!field["secret"].present()) field["secret"].Expected("a secret");
@@ -134,13 +134,13 @@ constexpr absl::string_view kClusterwideEnvoyConfig =
 
 std::optional<EnvoyListener> ReadListener(const Field& field,
                                           const CiliumSection& section) {
-  if (!field.HasOnlySet({"envoyConfig", "name", "priority"})) {
+  if (!field.HasOnly({"envoyConfig", "name", "priority"})) {
     return std::nullopt;
   }
   EnvoyListener listener;
   const Field config = field["envoyConfig"];
   if (!config.present()) config.Expected("an Envoy configuration");
-  if (config.HasOnlySet({"kind", "name"})) {
+  if (config.HasOnly({"kind", "name"})) {
     const Field kind = config["kind"];
     listener.config_kind = kind.String().value_or(std::string(
         section.is_clusterwide ? kClusterwideEnvoyConfig : kEnvoyConfig));
@@ -218,8 +218,8 @@ void ReadProxyFields(const Field& field, const CiliumSection& section,
 
 CiliumPortRule ReadRule(const Field& field, const CiliumSection& section) {
   CiliumPortRule rule;
-  field.HasOnlySet({"ports", "rules", "serverNames", "terminatingTLS",
-                    "originatingTLS", "listener"});
+  field.HasOnly({"ports", "rules", "serverNames", "terminatingTLS",
+                 "originatingTLS", "listener"});
   if (!field.is_map()) return rule;
   const Field ports = field["ports"];
   for (const Field& port : ports.Items()) {

@@ -188,30 +188,32 @@ bool Field::ExpectMap() const {
 
 bool Field::HasOnly(absl::Span<const absl::string_view> names) const {
   if (!ExpectMap()) return false;
-  bool known = true;
-  for (const YamlKey& key : node_->keys) {
-    if (std::find(names.begin(), names.end(), key.text) != names.end())
+  bool is_good = true;
+  for (size_t i = 0; i < node_->keys.size(); ++i) {
+    const YamlKey& key = node_->keys[i];
+    if (std::find(names.begin(), names.end(), key.text) != names.end()) {
+      is_good &= !RefusesNull(i);
       continue;
+    }
     std::string path = Path();
     AppendKey(path, key.text);
     AddProblem(*object_, key.place, path,
                absl::StrCat("expected ", Meant(key.text, names, object_->api),
                             ", found an unknown field"));
-    known = false;
+    is_good = false;
   }
-  return known;
+  return is_good;
 }
 
-bool Field::HasOnlySet(absl::Span<const absl::string_view> names) const {
-  if (!HasOnly(names)) return false;
-  bool set = true;
-  for (size_t i = 0; i < node_->items.size(); ++i) {
-    if (node_->items[i].kind != Kind::kNull) continue;
-    Field(object_, &node_->items[i], node_, node_->keys[i].text)
-        .Expected("a value, or no such field");
-    set = false;
-  }
-  return set;
+Field Field::Value(size_t index) const {
+  return Field(object_, &node_->items[index], node_, node_->keys[index].text);
+}
+
+bool Field::RefusesNull(size_t index) const {
+  const Field value = Value(index);
+  if (value.present() || !object_->is_custom) return false;
+  value.Expected("a value, or no such field");
+  return true;
 }
 
 std::vector<Field> Field::Items() const {
@@ -237,14 +239,14 @@ std::vector<Field::Entry> Field::Entries() const {
   if (!ExpectMap()) return entries;
   for (size_t i = 0; i < node_->items.size(); ++i) {
     const YamlKey& key = node_->keys[i];
-    const Field value(object_, &node_->items[i], node_, key.text);
+    RefusesNull(i);
     if (key.is_plain &&
         (LooksLikeBool(key.text) || LooksLikeNumber(key.text))) {
       AddProblem(*object_, key.place, Path(),
                  absl::StrCat("expected a string as a key, found ", key.text,
                               " without quotes"));
     }
-    entries.push_back({.key = key.text, .value = value});
+    entries.push_back({.key = key.text, .value = Value(i)});
   }
   return entries;
 }

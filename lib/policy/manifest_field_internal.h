@@ -46,10 +46,14 @@ struct ManifestObject {
   const YamlNode* root = nullptr;
   std::string subject = {};  // "Pod shop/web"; empty until it is known
   absl::string_view api = "Kubernetes";  // whose fields it has
+  // Of a resource that is not built into the server, which takes null for
+  // nothing in its own alone: in others nothing and null may differ.
+  bool is_custom = false;
   Problems* problems = nullptr;
 };
 
-// A field of an object, maybe missing; null counts as missing. A view.
+// A field of an object, maybe missing; null counts as missing, and is a problem
+// in a map of a custom object. A view.
 //
 // Each reader answers with nothing for a missing field, and adds a problem and
 // answers with nothing for one of another type.
@@ -75,11 +79,9 @@ class Field {
   // Missing, unless this is a map.
   Field operator[](absl::string_view name) const;
 
-  // Whether it is a map, with no keys but `names`.
+  // Whether it is a map, with no keys but `names`, and no null that is a
+  // problem.
   bool HasOnly(absl::Span<const absl::string_view> names) const;
-  // The same, and none of them is null: the server refuses that in resources
-  // that are not of Kubernetes itself, since nothing and null may differ.
-  bool HasOnlySet(absl::Span<const absl::string_view> names) const;
   // Whether it is a map.
   bool ExpectMap() const;
 
@@ -109,6 +111,10 @@ class Field {
         const YamlNode* parent, absl::string_view name)
       : object_(object), node_(node), parent_(parent), name_(name) {}
 
+  // Of a map, by the index of the key.
+  Field Value(size_t index) const;
+  // Adds a problem if the value is null and must not be.
+  bool RefusesNull(size_t index) const;
   std::string Path() const;
   std::string Found() const;
 

@@ -55,8 +55,7 @@ ObjectMeta ReadMeta(const Field& meta);
 
 // Key and values hold to the rules of Kubernetes.
 Labels ReadLabels(const Field& labels);
-// Whether the keys of a selector may have a source, as Cilium's may; then no
-// field of it is null, either.
+// Whether the keys of a selector may have a source, as Cilium's may.
 enum class KeyForm { kPlain, kWithSource };
 LabelSelector ReadSelector(const Field& selector,
                            KeyForm form = KeyForm::kPlain);

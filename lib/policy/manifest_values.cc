@@ -159,11 +159,7 @@ Labels ReadLabels(const Field& labels) {
 
 LabelSelector ReadSelector(const Field& selector, KeyForm form) {
   LabelSelector read;
-  const bool is_known =
-      form == KeyForm::kPlain
-          ? selector.HasOnly({"matchLabels", "matchExpressions"})
-          : selector.HasOnlySet({"matchLabels", "matchExpressions"});
-  if (!is_known) return read;
+  if (!selector.HasOnly({"matchLabels", "matchExpressions"})) return read;
   read.match_labels =
       ReadMapSelector(selector["matchLabels"], form).match_labels;
   for (const Field& item : selector["matchExpressions"].Items()) {
@@ -178,7 +174,6 @@ LabelSelector ReadMapSelector(const Field& selector, KeyForm form) {
   for (const Field::Entry& label : selector.Entries()) {
     CheckLabelKey(label.value, label.key, form);
     if (form == KeyForm::kWithSource) {
-      if (!label.value.present()) label.value.Expected(kLabelValueForm);
       const absl::string_view key = absl::StripPrefix(label.key, "any:");
       if (!keys.insert(key).second) {
         label.value.Expected(absl::StrCat(key, " once"), "it with any: too");

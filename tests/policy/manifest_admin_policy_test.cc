@@ -50,6 +50,42 @@ ClusterPolicy Read(const std::string& text) {
                                           : cluster.cluster_policies[0];
 }
 
+// Nothing may mean more than null was meant to.
+TEST(ManifestAdminPolicyTest, NullIsRefusedWhereverItStands) {
+  const std::string problem = "expected a value, or no such field, found null";
+  struct {
+    const char* rule;
+    const char* path;
+  } cases[] = {
+      {"action: Deny, to: [{namespaces: {}}], ports: null", "ports"},
+      {"action: Deny, to: [{namespaces: {}}], name: ", "name"},
+      {"action: Deny, to: [{namespaces: {matchLabels: {a: }}}]",
+       "to[0].namespaces.matchLabels.a"},
+      {"action: Deny, to: [{pods: {podSelector: {}, namespaceSelector: ~}}]",
+       "to[0].pods.namespaceSelector"},
+      {"action: Deny, to: [{namespaces: {}}], ports: [{portNumber: {port: 1, "
+       "protocol: null}}]",
+       "ports[0].portNumber.protocol"},
+  };
+  for (const auto& c : cases) {
+    for (const std::string& text : {AdminRule(c.rule), BaselineRule(c.rule)}) {
+      EXPECT_NE(Wrong(text).find(
+                    absl::StrCat("spec.egress[0].", c.path, ": ", problem)),
+                std::string::npos)
+          << Wrong(text);
+    }
+  }
+}
+
+// Metadata are the server's own, which writes such itself.
+TEST(ManifestAdminPolicyTest, NullIsNothingInMetadata) {
+  EXPECT_TRUE(TryLoad("apiVersion: policy.networking.k8s.io/v1alpha1\n"
+                      "kind: AdminNetworkPolicy\n"
+                      "metadata: {name: p, creationTimestamp: null}\n"
+                      "spec: {priority: 1, subject: {namespaces: {}}}\n")
+                  .ok());
+}
+
 TEST(ManifestAdminPolicyTest, ReadsEveryField) {
   const ClusterPolicy policy = Read(AdminText(R"(
   priority: 30

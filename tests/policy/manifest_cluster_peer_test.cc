@@ -81,7 +81,9 @@ TEST(ManifestClusterPeerTest, APeerIsExactlyOneThing) {
       "spec.egress[0].to[0]: expected exactly one of namespaces, pods, nodes, "
       "networks, domainNames, found ";
   EXPECT_EQ(WrongPeer("{}"), "6:35: " + expected + "none of them");
-  EXPECT_EQ(WrongPeer("{pods: null}"), "6:35: " + expected + "none of them");
+  EXPECT_EQ(WrongPeer("{pods: null}"),
+            "6:42: spec.egress[0].to[0].pods: expected a value, or no such "
+            "field, found null");
   EXPECT_EQ(WrongPeer("{nodes: {}, namespaces: {}}"),
             "6:35: " + expected + "namespaces and nodes");
   EXPECT_EQ(WrongPeer("web"),

@@ -186,7 +186,9 @@ TEST(ManifestClusterPolicyTest, NamespacesAreAllOfTheirPods) {
 TEST(ManifestClusterPolicyTest, MissingProtocolsAreAllAndNoneAreRefused) {
   const std::string rule = "action: Deny, to: [{namespaces: {}}]";
   EXPECT_FALSE(ReadEgress(rule).ports.has_value());
-  EXPECT_FALSE(ReadEgress(rule + ", protocols: null").ports.has_value());
+  EXPECT_EQ(WrongEgress(rule + ", protocols: null"),
+            "6:63: spec.egress[0].protocols: expected a value, or no such "
+            "field, found null");
   EXPECT_EQ(WrongEgress(rule + ", protocols: []"),
             "6:63: spec.egress[0].protocols: expected 1 to 25 protocols, found "
             "0");
@@ -362,8 +364,8 @@ TEST(ManifestClusterPolicyTest, NeedsTierPriorityAndSubject) {
             "5:39: spec.subject: expected exactly one of namespaces, pods, "
             "found namespaces and pods");
   EXPECT_EQ(WrongSpec(""),
-            "4:6: spec: expected a mapping with a subject, "
-            "found null");
+            "4:6: spec: expected a value, or no such field, found null\n"
+            "4:6: spec: expected a mapping with a subject, found null");
   for (const std::string tier : {"admin", "NetworkPolicy"}) {
     EXPECT_EQ(WrongSpec("  {tier: " + tier +
                         ", priority: 1, subject: {namespaces: {}}}\n"),

@@ -51,6 +51,8 @@ struct ManifestOptions {
 //   or passed, and in the Admin tier alone; a range of ports ascends.
 // - Cilium's policies keep what they say; cilium_policy.h tells its defaults.
 //   A CiliumCIDRGroup that a policy names need not be there.
+// - Null is no field in the kinds of Kubernetes itself, as its server has it. In
+//   policies of the whole cluster and of Cilium it is wrong.
 //
 // InvalidArgument lists what is wrong, one line each:
 //
