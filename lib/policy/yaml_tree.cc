@@ -5,7 +5,6 @@
 #include <yaml.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <utility>
 
@@ -14,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "lib/identity/kubernetes_name_internal.h"
+#include "lib/policy/yaml_anchors_internal.h"
 
 namespace ciliumcore::internal {
 namespace {
@@ -40,21 +40,6 @@ absl::string_view TextOf(const yaml_char_t* text) {
   return text == nullptr ? "" : reinterpret_cast<const char*>(text);
 }
 
-struct Extent {
-  size_t nodes = 1;
-  size_t depth = 1;
-};
-
-Extent ExtentOf(const YamlNode& node) {
-  Extent all;
-  for (const YamlNode& item : node.items) {
-    const Extent one = ExtentOf(item);
-    all.nodes += one.nodes;
-    all.depth = std::max(all.depth, one.depth + 1);
-  }
-  return all;
-}
-
 bool MeansNull(absl::string_view text) {
   return text.empty() || text == "~" || text == "null" || text == "Null" ||
          text == "NULL";
@@ -63,7 +48,8 @@ bool MeansNull(absl::string_view text) {
 // Builds a document from the parser's events.
 class TreeBuilder {
  public:
-  explicit TreeBuilder(Refuse refuse) : refuse_(refuse) {}
+  TreeBuilder(YamlCopies& copies, Refuse refuse)
+      : copies_(copies), refuse_(refuse) {}
 
   bool is_refused() const { return is_refused_; }
   bool is_over() const { return is_over_; }  // beyond the limits
@@ -82,7 +68,7 @@ class TreeBuilder {
             .place = place,
             .text = std::string(TextOf(scalar.value).data(), scalar.length)};
         if (node.is_plain && MeansNull(node.text)) node = {.place = place};
-        Add(std::move(node), TextOf(scalar.anchor));
+        Add(std::move(node), anchors_.Begin(TextOf(scalar.anchor)));
         break;
       }
       case YAML_SEQUENCE_START_EVENT: {
@@ -114,7 +100,7 @@ class TreeBuilder {
  private:
   struct Frame {
     YamlNode node;
-    std::string anchor = {};
+    YamlAnchor anchor = {};
     std::optional<YamlKey> key = {};  // of a map: read, but not its value
     absl::flat_hash_set<std::string> seen = {};
   };
@@ -140,30 +126,30 @@ class TreeBuilder {
   }
 
   void Copy(TextPlace place, absl::string_view anchor) {
-    const auto found = anchors_.find(std::string(anchor));
-    if (found == anchors_.end()) {
+    const std::optional<YamlNode>* node = anchors_.Find(anchor);
+    if (node == nullptr) {
       Stop(place, "expected YAML, found: an alias of no anchor");
       return;
     }
-    if (!found->second.has_value()) {
+    if (!node->has_value()) {
       Stop(place,
            "expected an alias of what is complete, found one inside its own "
            "anchor");
       return;
     }
-    if (!MayCopy(*found->second, place)) return;
-    YamlNode copy = *found->second;
+    if (!MayCopy(**node, place)) return;
+    YamlNode copy = **node;
     copy.place = place;
     Attach(std::move(copy));
   }
 
   // Whether a copy of `node` may be made, here in the tree.
   bool MayCopy(const YamlNode& node, TextPlace place) {
-    const Extent extent = ExtentOf(node);
-    copied_ += extent.nodes;
-    if (copied_ > kMaxAliasNodes) {
+    const YamlExtent extent = ExtentOf(node);
+    if (!copies_.Add(extent)) {
       Stop(place, absl::StrCat("expected anchors and aliases of at most ",
-                               kMaxAliasNodes, " nodes, found more"));
+                               kMaxAliasNodes, " nodes and ", kMaxAliasBytes,
+                               " bytes of text, found more"));
       return false;
     }
     if (stack_.size() + extent.depth > kMaxYamlDepth) {
@@ -183,8 +169,8 @@ class TreeBuilder {
       StopForDepth(node.place);
       return;
     }
-    if (!anchor.empty()) anchors_[std::string(anchor)] = std::nullopt;
-    stack_.push_back({.node = std::move(node), .anchor = std::string(anchor)});
+    stack_.push_back(
+        {.node = std::move(node), .anchor = anchors_.Begin(anchor)});
   }
 
   void Close() {
@@ -193,10 +179,10 @@ class TreeBuilder {
     Add(std::move(frame.node), frame.anchor);
   }
 
-  void Add(YamlNode node, absl::string_view anchor) {
-    if (!anchor.empty()) {
+  void Add(YamlNode node, const YamlAnchor& anchor) {
+    if (anchors_.IsLast(anchor)) {
       if (!MayCopy(node, node.place)) return;
-      anchors_[std::string(anchor)] = node;
+      anchors_.Complete(anchor, node);
     }
     Attach(std::move(node));
   }
@@ -230,14 +216,13 @@ class TreeBuilder {
     frame.key = YamlKey{std::move(node.text), node.place, node.is_plain};
   }
 
+  YamlCopies& copies_;
   Refuse refuse_;
   bool is_refused_ = false;  // something was wrong with the document
   bool is_over_ = false;
   YamlNode root_;
   std::vector<Frame> stack_;
-  // None: what has the anchor is not complete.
-  std::map<std::string, std::optional<YamlNode>> anchors_;
-  size_t copied_ = 0;  // nodes, into anchors and out of them
+  YamlAnchors anchors_;
 };
 
 // Such characters are for terminals, and messages go there.
@@ -346,6 +331,7 @@ void ReadYaml(absl::string_view text,
     return;
   }
   Parser parser(text);
+  YamlCopies copies;
   std::optional<TreeBuilder> builder;  // of the document that is being read
   bool is_end = false;
   while (!is_end) {
@@ -353,7 +339,7 @@ void ReadYaml(absl::string_view text,
       if (event.type == YAML_STREAM_END_EVENT) {
         is_end = true;
       } else if (event.type == YAML_DOCUMENT_START_EVENT) {
-        builder.emplace(refuse);
+        builder.emplace(copies, refuse);
       } else if (event.type == YAML_DOCUMENT_END_EVENT) {
         if (!builder->is_refused() &&
             builder->root().kind != YamlNode::Kind::kNull) {

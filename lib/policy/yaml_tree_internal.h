@@ -42,13 +42,16 @@ struct YamlNode {
 };
 
 inline constexpr size_t kMaxYamlDepth = 100;
+// What anchors and aliases of a text may copy, in all its documents.
 inline constexpr size_t kMaxAliasNodes = 100000;
+inline constexpr size_t kMaxAliasBytes = 16 << 20;
 
 // Calls `visit` for each document of `text` that is not empty, and `refuse` for
 // what is wrong: once for a syntax error, or more depth or aliases than the
 // limits, which end it, and any number of times for a document that is then not
 // visited: for keys that are there twice or are no strings, tags, and merge
-// keys. Reads what Kubernetes' own tools read: their parser is this one's twin.
+// keys. An alias means the last anchor of its name that began before it. Reads
+// what Kubernetes' own tools read: their parser is this one's twin.
 void ReadYaml(absl::string_view text,
               absl::FunctionRef<void(const YamlNode&)> visit,
               absl::FunctionRef<void(TextPlace, absl::string_view)> refuse);

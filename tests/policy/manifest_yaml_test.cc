@@ -123,7 +123,58 @@ TEST(ManifestYamlTest, RefusesAliasesThatExplode) {
   }
   EXPECT_EQ(Wrong(text),
             "m.yaml:5:40: expected anchors and aliases of at most 100000 "
-            "nodes, found more");
+            "nodes and 16777216 bytes of text, found more");
+}
+
+TEST(ManifestYamlTest, RefusesAliasesOfMuchText) {
+  const auto text = [](int aliases) {
+    return absl::StrCat(kHead, "  annotations:\n    x: &x ",
+                        std::string(1 << 20, 'x'), "\n", "  finalizers: [",
+                        Repeated("*x, ", aliases), "]\n");
+  };
+  // The anchor is a copy, too.
+  EXPECT_EQ(Wrong(text(15)), "");
+  EXPECT_EQ(Wrong(text(16)),
+            "m.yaml:7:76: expected anchors and aliases of at most 100000 nodes "
+            "and 16777216 bytes of text, found more");
+  // Keys are text as well.
+  EXPECT_EQ(Wrong(absl::StrCat("a: &m {? ", std::string(1 << 20, 'k'),
+                               " : ~}\nb: [", Repeated("*m, ", 16), "]\n")),
+            "m.yaml:2:65: expected anchors and aliases of at most 100000 nodes "
+            "and 16777216 bytes of text, found more");
+}
+
+TEST(ManifestYamlTest, DocumentsOfATextShareWhatAliasesMayCopy) {
+  const std::string document =
+      absl::StrCat("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n",
+                   "data: {x: &x [", Repeated("a, ", 9999), "], y: [",
+                   Repeated("*x, ", 5), "]}\n");
+  EXPECT_EQ(Wrong(document), "");
+  EXPECT_EQ(Wrong(absl::StrCat(document, "---\n", document)),
+            "m.yaml:9:30031: expected anchors and aliases of at most 100000 "
+            "nodes and 16777216 bytes of text, found more");
+}
+
+TEST(ManifestYamlTest, AnAliasMeansTheLastAnchorThatBeganBeforeIt) {
+  const auto value_of_annotation = [](const std::string& labels) {
+    return Wrong(absl::StrCat(kHead, "  labels: ", labels,
+                              "\n  annotations: {v: *a}\n"));
+  };
+  // The inner one is the last, though the outer one ends later.
+  EXPECT_EQ(value_of_annotation("&a {x: &a b}"), "");
+  EXPECT_EQ(value_of_annotation("{x: &a b, z: &a c}"), "");
+  EXPECT_EQ(value_of_annotation("&a {x: b}"),
+            "m.yaml:6:20: Namespace a: metadata.annotations.v: expected a "
+            "string, found a mapping");
+  // While the outer one is open.
+  EXPECT_EQ(
+      Load(absl::StrCat(kHead, "  labels: &a {x: &a b, z: *a}\n"))
+          .namespaces.at("a")
+          .labels,
+      (Labels{{"kubernetes.io/metadata.name", "a"}, {"x", "b"}, {"z", "b"}}));
+  EXPECT_EQ(Wrong("a: &a [&a x, &a [*a]]\n"),
+            "m.yaml:1:18: expected an alias of what is complete, found one "
+            "inside its own anchor");
 }
 
 TEST(ManifestYamlTest, RefusesAnAliasInsideItself) {

@@ -66,8 +66,8 @@ struct ManifestOptions {
 // although it looks otherwise; a value of the wrong type, where the YAML of
 // Kubernetes may read 010 as 8 and yes as true; a value that cannot be; two
 // objects of one name; two pods, or two services, with one address; nesting
-// beyond 100 levels; aliases that expand to more than 100,000 nodes; a text
-// that is too long.
+// beyond 100 levels; anchors and aliases that copy more than 100,000 nodes or
+// 16 MiB of one text; a text that is too long.
 //
 // Pure. Never throws.
 absl::StatusOr<Cluster> LoadManifests(absl::Span<const ManifestSource> sources,
