@@ -50,10 +50,6 @@ void Refuse(const Field& field, absl::string_view what);
 // A string that is not empty, or a problem; empty then.
 std::string ReadRequired(const Field& field, absl::string_view what);
 
-// What is wrong with a regular expression of RE2, as words for a message; empty
-// if nothing is.
-std::string RegexFault(absl::string_view regex);
-
 }  // namespace ciliumcore::internal
 
 #endif  // CILIUMCORE_LIB_POLICY_MANIFEST_CILIUM_INTERNAL_H_

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/identity/kubernetes_name_internal.h"
 #include "lib/policy/manifest_cilium_internal.h"
+#include "lib/policy/regex_fault_internal.h"
 
 namespace ciliumcore::internal {
 namespace {

@@ -10,12 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "lib/policy/manifest_cilium_internal.h"
+#include "lib/policy/regex_fault_internal.h"
 
 namespace ciliumcore::internal {
 namespace {
@@ -42,6 +43,8 @@ class Scanner {
     return fault_;
   }
 
+  size_t looks() const { return looks_; }
+
  private:
   // What stands last, if an operator may follow it, and how often the most
   // repeated part of it is there.
@@ -56,7 +59,15 @@ class Scanner {
     if (fault_.empty()) fault_ = std::string(fault);
   }
 
+  // Where `text` is in what is left, behind `from` characters.
+  size_t Find(absl::string_view text, size_t from = 0) {
+    const size_t at = rest_.find(text, from);
+    looks_ += std::min(at, rest_.size());
+    return at;
+  }
+
   char Take() {
+    ++looks_;
     const char c = rest_.front();
     rest_.remove_prefix(1);
     return c;
@@ -71,6 +82,7 @@ class Scanner {
   }
 
   void Step() {
+    ++looks_;
     if (absl::ConsumePrefix(&rest_, "(")) return Open();
     if (absl::ConsumePrefix(&rest_, ")")) return Close();
     if (absl::ConsumePrefix(&rest_, "[")) {
@@ -124,6 +136,7 @@ class Scanner {
       while (digits < text.size() && absl::ascii_isdigit(text[digits])) {
         ++digits;
       }
+      looks_ += digits;
       const absl::string_view number = text.substr(0, digits);
       if (digits == 0 || (digits > 1 && number[0] == '0')) return std::nullopt;
       text.remove_prefix(digits);
@@ -152,23 +165,21 @@ class Scanner {
       return;
     }
     if (absl::ConsumePrefix(&rest_, "P<") || absl::ConsumePrefix(&rest_, "<")) {
-      const size_t end = rest_.find('>');
+      const size_t end = Find(">");
       const absl::string_view name = rest_.substr(0, end);
       if (end == absl::string_view::npos || name.empty() ||
           !std::all_of(name.begin(), name.end(),
                        [](char c) { return IsAlnum(c) || c == '_'; })) {
         return Fail("a group with a name that cannot be");
       }
-      if (std::find(names_.begin(), names_.end(), name) != names_.end()) {
-        return Fail("two groups of one name");
-      }
-      names_.push_back(name);
+      if (!names_.insert(name).second) return Fail("two groups of one name");
       rest_.remove_prefix(end + 1);
       groups_.push_back({});
       return;
     }
     const size_t end = rest_.find_first_of(":)");
     const absl::string_view flags = rest_.substr(0, end);
+    looks_ += flags.size();
     absl::string_view off = flags;
     const size_t minus = flags.find('-');
     if (minus != absl::string_view::npos) off = flags.substr(minus + 1);
@@ -194,7 +205,7 @@ class Scanner {
   }
 
   void Quote() {
-    const size_t end = rest_.find("\\E");
+    const size_t end = Find("\\E");
     if (end != 0 && !rest_.empty()) Atom();
     rest_.remove_prefix(end == absl::string_view::npos ? rest_.size()
                                                        : end + 2);
@@ -231,9 +242,12 @@ class Scanner {
     constexpr std::array<absl::string_view, 14> kNames = {
         "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph",
         "lower", "print", "punct", "space", "upper", "word",  "xdigit"};
-    if (!absl::StartsWith(rest_, "[:")) return false;
-    const size_t end = rest_.find(":]", 2);
-    if (end == absl::string_view::npos) return false;
+    if (has_no_more_named_ || !absl::StartsWith(rest_, "[:")) return false;
+    const size_t end = Find(":]", 2);
+    if (end == absl::string_view::npos) {
+      has_no_more_named_ = true;
+      return false;
+    }
     absl::string_view name = rest_.substr(2, end - 2);
     absl::ConsumePrefix(&name, "^");
     if (std::find(kNames.begin(), kNames.end(), name) == kNames.end()) {
@@ -308,7 +322,7 @@ class Scanner {
     size_t taken = 1;
     bool is_name = !name.empty() && IsOneOf(name.front(), "CLMNPSZ");
     if (name == "{") {
-      const size_t end = std::min(rest_.find('}'), rest_.size() - 1);
+      const size_t end = std::min(Find("}"), rest_.size() - 1);
       name = rest_.substr(1, end - 1);
       absl::ConsumePrefix(&name, "^");
       is_name = rest_[end] == '}' && !name.empty() &&
@@ -326,7 +340,7 @@ class Scanner {
   // "7F" or "{10FFFF}".
   std::optional<uint32_t> TakeHex() {
     const bool is_braced = absl::ConsumePrefix(&rest_, "{");
-    const size_t end = is_braced ? rest_.find('}') : 2;
+    const size_t end = is_braced ? Find("}") : 2;
     const absl::string_view digits =
         end > rest_.size() ? absl::string_view() : rest_.substr(0, end);
     uint32_t letter = 0;
@@ -347,13 +361,18 @@ class Scanner {
   absl::string_view rest_;
   std::string fault_;
   std::vector<Group> groups_;
-  std::vector<absl::string_view> names_;
+  absl::flat_hash_set<absl::string_view> names_;
+  bool has_no_more_named_ = false;  // no ":]" is left
+  size_t looks_ = 0;
 };
 
 }  // namespace
 
-std::string RegexFault(absl::string_view regex) {
-  return Scanner(regex).Fault();
+std::string RegexFault(absl::string_view regex, size_t* looks) {
+  Scanner scanner(regex);
+  std::string fault = scanner.Fault();
+  if (looks != nullptr) *looks = scanner.looks();
+  return fault;
 }
 
 }  // namespace ciliumcore::internal
