@@ -355,6 +355,11 @@ class Reader {
 
 absl::StatusOr<Cluster> LoadManifests(absl::Span<const ManifestSource> sources,
                                       const ManifestOptions& options) {
+  if (!internal::IsDnsLabel(options.default_namespace)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "ManifestOptions.default_namespace: expected ", internal::kDnsLabelForm,
+        ", found ", internal::QuotedName(options.default_namespace)));
+  }
   Reader reader(options);
   for (const ManifestSource& source : sources) reader.ReadSource(source);
   return reader.Finish();

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "tests/policy/manifest_text.h"
 
@@ -139,6 +140,16 @@ TEST(ManifestTest, CompletesAGeneratedName) {
                 .pods[0]
                 .name,
             "job-0");
+}
+
+TEST(ManifestTest, RefusesADefaultNamespaceThatNoneCanHave) {
+  for (const char* ns : {"", "Shop", "a/b", "shop\033[2J"}) {
+    EXPECT_EQ(Wrong("", {.default_namespace = ns}),
+              absl::StrCat("ManifestOptions.default_namespace: expected at "
+                           "most 63 of a-z, 0-9 and '-', with a letter or "
+                           "digit at both ends, found \"",
+                           absl::CEscape(ns), "\""));
+  }
 }
 
 TEST(ManifestTest, RefusesTwoObjectsOfOneName) {

@@ -23,7 +23,7 @@ struct ManifestSource {
 };
 
 struct ManifestOptions {
-  // Of an object that names none.
+  // Of an object that names none; a DNS label.
   std::string default_namespace = "default";
   // A workload becomes at most so many pods. Pods of one template are alike, so
   // what policy says of them does not depend on it.
@@ -54,7 +54,8 @@ struct ManifestOptions {
 // - Null is no field in the kinds of Kubernetes itself, as its server has it. In
 //   policies of the whole cluster and of Cilium it is wrong.
 //
-// InvalidArgument lists what is wrong, one line each:
+// InvalidArgument says which option cannot be, or lists what is wrong, one line
+// each:
 //
 //   shop.yaml:12:15: NetworkPolicy shop/web: spec.ingress[0].ports[0].port:
 //   expected a port in 1..65535, found 70000          (in one line)
