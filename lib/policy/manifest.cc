@@ -146,7 +146,7 @@ class Reader {
       return;
     }
     if (type.version.empty()) {
-      object.subject = type.kind;
+      object.subject = internal::EscapedName(type.kind);
       if (!top["apiVersion"].present()) {
         top["apiVersion"].Expected("a version, such as v1");
       }
@@ -200,8 +200,8 @@ class Reader {
       ns = options_.default_namespace;
     }
     const std::string shown = peek("name").empty() ? "?" : peek("name");
-    object.subject =
-        absl::StrCat(type.kind, " ", ns, ns.empty() ? "" : "/", shown);
+    object.subject = absl::StrCat(internal::EscapedName(type.kind), " ", ns,
+                                  ns.empty() ? "" : "/", shown);
     if (known == nullptr || !IsOurGroup(*known, type.version)) {
       Ignore(type, known, ns, shown);
       return;
@@ -236,9 +236,11 @@ class Reader {
 
   void Ignore(const Type& type, const KnownKind* known, const std::string& ns,
               const std::string& name) {
-    std::string line = type.kind;
+    std::string line = internal::EscapedName(type.kind);
     // Told apart from the kind of that name that is read.
-    if (known != nullptr) absl::StrAppend(&line, ".", GroupOf(type.version));
+    if (known != nullptr) {
+      absl::StrAppend(&line, ".", internal::EscapedName(GroupOf(type.version)));
+    }
     absl::StrAppend(&line, " ", ns, ns.empty() ? "" : "/", name);
     cluster_.ignored.push_back(std::move(line));
   }
@@ -322,7 +324,8 @@ class Reader {
       if (is_first) continue;
       top["status"]["podIP"].Expected(
           "an address of its own",
-          absl::StrCat(address.ToString(), " of Pod ", at->second));
+          absl::StrCat(address.ToString(), " of Pod ",
+                       internal::EscapedName(at->second)));
     }
   }
 
@@ -334,7 +337,8 @@ class Reader {
       if (is_first || at->second == name) continue;
       top["spec"]["clusterIP"].Expected(
           "an address of its own",
-          absl::StrCat(address.ToString(), " of Service ", at->second));
+          absl::StrCat(address.ToString(), " of Service ",
+                       internal::EscapedName(at->second)));
     }
   }
 

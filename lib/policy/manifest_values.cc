@@ -176,7 +176,8 @@ LabelSelector ReadMapSelector(const Field& selector, KeyForm form) {
     if (form == KeyForm::kWithSource) {
       const absl::string_view key = absl::StripPrefix(label.key, "any:");
       if (!keys.insert(key).second) {
-        label.value.Expected(absl::StrCat(key, " once"), "it with any: too");
+        label.value.Expected(absl::StrCat(EscapedName(key), " once"),
+                             "it with any: too");
       }
     }
     read.match_labels.emplace_back(std::string(label.key),

@@ -142,6 +142,32 @@ TEST(ManifestTest, CompletesAGeneratedName) {
             "job-0");
 }
 
+// Messages go to terminals, which obey some characters.
+TEST(ManifestTest, EscapesWhatItQuotes) {
+  const std::string odd = "\"Odd\\e[2J\"";
+  EXPECT_EQ(Wrong("kind: " + odd),
+            "m.yaml:1:1: Odd\\033[2J: apiVersion: expected a version, such as "
+            "v1, found nothing");
+  EXPECT_EQ(
+      Load("apiVersion: v1\nkind: " + odd + "\nmetadata: {name: " + odd + "}\n")
+          .ignored,
+      Strings{"Odd\\033[2J Odd\\033[2J"});
+  EXPECT_EQ(Load("apiVersion: \"a\\eb/v1\"\nkind: Pod\nmetadata: {name: p}\n")
+                .ignored,
+            Strings{"Pod.a\\033b default/p"});
+  EXPECT_EQ(Wrong("apiVersion: \"v1\\e\"\nkind: Pod\nmetadata: {name: p}\n"),
+            "m.yaml:1:13: Pod default/p: apiVersion: expected v1, found "
+            "\"v1\\033\"");
+  // The name of the other object, too.
+  const auto pod = [](const std::string& name) {
+    return "apiVersion: v1\nkind: Pod\nmetadata: {name: " + name +
+           "}\nspec: {}\nstatus: {podIP: 10.0.0.1}\n---\n";
+  };
+  EXPECT_NE(Wrong(pod(odd) + pod("p"))
+                .find("found 10.0.0.1 of Pod default/Odd\\033[2J"),
+            std::string::npos);
+}
+
 TEST(ManifestTest, RefusesADefaultNamespaceThatNoneCanHave) {
   for (const char* ns : {"", "Shop", "a/b", "shop\033[2J"}) {
     EXPECT_EQ(Wrong("", {.default_namespace = ns}),
