@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "ciliumcore/policy/compiled_cluster.h"
 #include "ciliumcore/policy/manifest.h"
 #include "lib/base/status_macros_internal.h"
 #include "lib/policy/policy_names_internal.h"
@@ -17,35 +18,47 @@ namespace ciliumcore {
 namespace {
 
 template <typename Policy>
+absl::Status IsThere(const Policy& policy) {
+  return absl::AlreadyExistsError(
+      absl::StrCat(FullName(policy), " is there already"));
+}
+
+template <typename Policy>
 absl::Status AddTo(std::vector<Policy>& policies, Policy policy) {
   const auto at = std::lower_bound(policies.begin(), policies.end(), policy,
                                    NamedBefore<Policy>);
   if (at != policies.end() && NameKeyOf(*at) == NameKeyOf(policy)) {
-    return absl::AlreadyExistsError(
-        absl::StrCat(FullName(policy), " is there already"));
+    return IsThere(policy);
   }
   policies.insert(at, std::move(policy));
   return absl::OkStatus();
 }
 
+// In the order of names. AlreadyExists if two of them have one.
 template <typename Policy>
-absl::Status AddAll(const std::vector<Policy>& policies, PolicySet& set) {
-  for (const Policy& policy : policies) CC_RETURN_IF_ERROR(set.Add(policy));
-  return absl::OkStatus();
+absl::Status AddAll(const std::vector<Policy>& policies,
+                    std::vector<Policy>& to) {
+  to.insert(to.end(), policies.begin(), policies.end());
+  std::sort(to.begin(), to.end(), NamedBefore<Policy>);
+  const auto twice = std::adjacent_find(to.begin(), to.end(),
+                                        [](const Policy& a, const Policy& b) {
+                                          return NameKeyOf(a) == NameKeyOf(b);
+                                        });
+  return twice == to.end() ? absl::OkStatus() : IsThere(*twice);
 }
 
-absl::Status AddAll(const Policies& policies, PolicySet& set) {
-  CC_RETURN_IF_ERROR(AddAll(policies.policies, set));
-  CC_RETURN_IF_ERROR(AddAll(policies.cilium_policies, set));
-  CC_RETURN_IF_ERROR(AddAll(policies.cluster_policies, set));
-  return AddAll(policies.cidr_groups, set);
+absl::Status AddAll(const Policies& policies, Policies& to) {
+  CC_RETURN_IF_ERROR(AddAll(policies.policies, to.policies));
+  CC_RETURN_IF_ERROR(AddAll(policies.cilium_policies, to.cilium_policies));
+  CC_RETURN_IF_ERROR(AddAll(policies.cluster_policies, to.cluster_policies));
+  return AddAll(policies.cidr_groups, to.cidr_groups);
 }
 
 }  // namespace
 
 absl::StatusOr<PolicySet> PolicySet::FromManifest(absl::string_view text) {
   const ManifestSource source = {.text = std::string(text)};
-  CC_ASSIGN_OR_RETURN(Cluster cluster, LoadManifests({&source, 1}));
+  CC_ASSIGN_OR_RETURN(const Cluster cluster, LoadManifests({&source, 1}));
   for (const std::string& object : cluster.ignored) {
     const absl::string_view kind =
         absl::string_view(object).substr(0, object.find(' '));
@@ -56,12 +69,7 @@ absl::StatusOr<PolicySet> PolicySet::FromManifest(absl::string_view text) {
                      "another kind"));
   }
   PolicySet set;
-  CC_RETURN_IF_ERROR(
-      AddAll(Policies{.policies = std::move(cluster.policies),
-                      .cilium_policies = std::move(cluster.cilium_policies),
-                      .cluster_policies = std::move(cluster.cluster_policies),
-                      .cidr_groups = std::move(cluster.cidr_groups)},
-             set));
+  CC_RETURN_IF_ERROR(AddAll(PoliciesOf(cluster), set.policies_));
   return set;
 }
 
@@ -79,9 +87,9 @@ absl::Status PolicySet::Add(CidrGroup group) {
 }
 
 absl::Status PolicySet::Merge(const PolicySet& other) {
-  PolicySet merged = *this;
+  Policies merged = policies_;
   CC_RETURN_IF_ERROR(AddAll(other.policies_, merged));
-  *this = std::move(merged);
+  policies_ = std::move(merged);
   return absl::OkStatus();
 }
 
