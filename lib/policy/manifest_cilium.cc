@@ -158,10 +158,8 @@ std::string ReadRequired(const Field& field, absl::string_view what) {
 
 CiliumPolicy ReadCiliumPolicy(const Field& root, const ObjectMeta& meta) {
   CiliumPolicy policy = {.ns = meta.ns, .name = meta.name};
-  if (!root.HasOnly(
-          {"apiVersion", "kind", "metadata", "spec", "specs", "status"})) {
-    return policy;
-  }
+  const bool is_known = root.HasOnly(
+      {"apiVersion", "kind", "metadata", "spec", "specs", "status"});
   const Field spec = root["spec"];
   const Field specs = root["specs"];
   if (spec.present()) {
@@ -170,7 +168,8 @@ CiliumPolicy ReadCiliumPolicy(const Field& root, const ObjectMeta& meta) {
   for (const Field& item : specs.Items()) {
     policy.specs.push_back(ReadSpec(item, policy.is_clusterwide()));
   }
-  if (!spec.present() && specs.size() == 0) {
+  // What is not known may have been meant for one.
+  if (is_known && !spec.present() && specs.size() == 0) {
     root.Expected("a spec, or specs with an element", "neither");
   }
   return policy;

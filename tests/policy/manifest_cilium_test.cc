@@ -323,6 +323,27 @@ TEST(ManifestCiliumTest, RefusesObjectsThatCannotBe) {
                   .ok());
 }
 
+TEST(ManifestCiliumTest, TellsWhatIsWrongInEverySection) {
+  const std::string spec =
+      "{endpointSelector: {}, ingress: [{}, {from: []}], ingressDeny: "
+      "[{fromEntities: [moon]}], egress: [{toCIDR: [a]}], egressDeny: "
+      "[{toPorts: [{}]}]";
+  const std::string wrong = WrongText(
+      absl::StrCat("apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n"
+                   "metadata: {name: p, namespace: shop}\nrules: []\nspec: ",
+                   spec, ", mode: x}\nspecs: [", spec, "}]\n"));
+  for (const char* path :
+       {"rules", "spec.mode", "spec.ingress[1].from",
+        "spec.ingressDeny[0].fromEntities[0]", "spec.egress[0].toCIDR[0]",
+        "spec.egressDeny[0].toPorts[0].ports", "specs[0].ingress[1].from",
+        "specs[0].ingressDeny[0].fromEntities[0]",
+        "specs[0].egress[0].toCIDR[0]"}) {
+    EXPECT_NE(wrong.find(absl::StrCat(path, ": expected ")), std::string::npos)
+        << path << "\n"
+        << wrong;
+  }
+}
+
 TEST(ManifestCiliumTest, RefusesCidrGroupsThatCannotBe) {
   const auto group = [](const std::string& spec) {
     return WrongText(absl::StrCat(
