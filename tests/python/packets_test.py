@@ -119,6 +119,17 @@ def test_an_exception_leaves_no_trace_of_a_change(node, identities):
     assert change.plan().empty
 
 
+def test_nothing_is_no_policies(node):
+    change = node.change()
+    for nothing in (None, [None], "", 1):
+        with pytest.raises(TypeError):
+            change.set_policies(nothing)
+    change.set_policies(cc.load_policies(POLICY).network_policies)
+    change.commit()
+    assert node.send("web", tcp(WEB, DB, 22)).dropped
+    assert not node.send("web", tcp(WEB, DB, 5432)).dropped
+
+
 def test_a_change_is_all_or_nothing(node, identities):
     web = identities.allocate({"app": "web"})
     change = node.change()

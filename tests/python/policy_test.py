@@ -48,12 +48,14 @@ def test_what_is_wrong_with_a_manifest_is_said():
 
 
 def test_policies_are_read():
-    (policy,) = cc.load_policies("""
+    policies = cc.load_policies("""
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: db, namespace: shop}
 spec: {podSelector: {matchLabels: {app: db}}}
 """)
+    assert policies.names == ["NetworkPolicy shop/db"]
+    (policy,) = policies.network_policies
     assert (policy.namespace, policy.name) == ("shop", "db")
     assert policy.isolates_ingress and not policy.isolates_egress
     assert policy.pod_selector.matches({"app": "db"})
@@ -95,7 +97,12 @@ spec: {}
 
 def test_policies_of_every_dialect_are_compiled():
     names = ["CiliumNetworkPolicy shop/db", "ClusterNetworkPolicy guard"]
-    assert cc.load_policies(EVERY_DIALECT).names == names
+    policies = cc.load_policies(EVERY_DIALECT)
+    assert policies.names == names and policies.network_policies == []
+    # They are not the NetworkPolicies alone, which its length would be taken for.
+    for call in (len, iter):
+        with pytest.raises(TypeError):
+            call(policies)
     cluster = cc.Cluster.from_text(EVERY_DIALECT)
     assert cluster.cilium_policies + cluster.cluster_policies == names
     compiled = cluster.compile(pod_cidrs=["10.0.0.0/24"])

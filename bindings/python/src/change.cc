@@ -231,12 +231,13 @@ void BindEdits(py::class_<Change, std::shared_ptr<Change>>& change) {
           py::arg("services"), "Replaces all services.")
       .def(
           "set_policies",
+          // By value: a pointer would be null for None.
           [](Change& change,
-             const std::variant<const PolicySet*, std::vector<NetworkPolicy>>&
+             const std::variant<PolicySet, std::vector<NetworkPolicy>>&
                  policies) {
             Policies all;
-            if (const auto* set = std::get_if<const PolicySet*>(&policies)) {
-              all = (*set)->policies();
+            if (const auto* set = std::get_if<PolicySet>(&policies)) {
+              all = set->policies();
             } else {
               all.policies = std::get<std::vector<NetworkPolicy>>(policies);
             }

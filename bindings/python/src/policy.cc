@@ -106,18 +106,11 @@ void BindCluster(py::module_& module) {
                             ">");
       });
 
-  py::class_<PolicySet>(
-      module, "PolicySet",
-      "Policies of every dialect. Iterates over the NetworkPolicies.")
-      .def("__len__",
-           [](const PolicySet& set) { return set.policies().policies.size(); })
-      .def(
-          "__iter__",
-          [](const PolicySet& set) {
-            const std::vector<NetworkPolicy>& all = set.policies().policies;
-            return py::make_iterator(all.begin(), all.end());
-          },
-          py::keep_alive<0, 1>())
+  py::class_<PolicySet>(module, "PolicySet", "Policies of every dialect.")
+      .def_property_readonly(
+          "network_policies",
+          [](const PolicySet& set) { return set.policies().policies; },
+          "The NetworkPolicies alone, in the order of their names.")
       .def_property_readonly(
           "names",
           [](const PolicySet& set) {
