@@ -11,6 +11,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "ciliumcore/policy/cilium_policy.h"
 #include "tests/policy/manifest_text.h"
 
@@ -66,15 +69,13 @@ inline CiliumRule ReadRule(const std::string& section,
 
 // Of each problem, what follows the object.
 inline std::string WrongText(const std::string& text) {
-  std::string wrong = Wrong(text);
-  for (size_t line = 0; line < wrong.size();) {
-    const size_t end = wrong.find('\n', line);
-    const size_t path = wrong.find("p: ", line);
-    if (path < end) wrong.erase(line, path + 3 - line);
-    line = wrong.find('\n', line);
-    line = line == std::string::npos ? wrong.size() : line + 1;
+  const std::string wrong = Wrong(text);
+  std::vector<absl::string_view> lines = absl::StrSplit(wrong, '\n');
+  for (absl::string_view& line : lines) {
+    const size_t object = line.find("p: ");
+    if (object != absl::string_view::npos) line.remove_prefix(object + 3);
   }
-  return wrong;
+  return absl::StrJoin(lines, "\n");
 }
 
 inline std::string WrongCilium(const std::string& spec) {
@@ -84,13 +85,8 @@ inline std::string WrongCilium(const std::string& spec) {
 // The same, behind the path of the rule.
 inline std::string WrongRule(const std::string& section,
                              const std::string& rule) {
-  std::string wrong = WrongCilium(RuleText(section, rule));
-  const std::string path = absl::StrCat("spec.", section, "[0]");
-  for (size_t at = wrong.find(path); at != std::string::npos;
-       at = wrong.find(path, at)) {
-    wrong.erase(at, path.size());
-  }
-  return wrong;
+  return Without(absl::StrCat("spec.", section, "[0]"),
+                 WrongCilium(RuleText(section, rule)));
 }
 
 // What a test expects of a rule.

@@ -40,13 +40,8 @@ inline ClusterPolicy Read(const std::string& spec) {
 
 // What is wrong, without the file and the object.
 inline std::string WrongSpec(const std::string& spec) {
-  std::string wrong = Wrong(ClusterPolicyText(spec));
-  for (const char* subject : {"m.yaml:", "ClusterNetworkPolicy p: "}) {
-    for (size_t at; (at = wrong.find(subject)) != std::string::npos;) {
-      wrong.erase(at, std::string(subject).size());
-    }
-  }
-  return wrong;
+  return Without("m.yaml:", Without("ClusterNetworkPolicy p: ",
+                                    Wrong(ClusterPolicyText(spec))));
 }
 
 // The fields of the first egress rule, or what is wrong with them; they begin

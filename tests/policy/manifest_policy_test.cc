@@ -29,13 +29,9 @@ NetworkPolicy Read(const std::string& spec) {
   return cluster.policies.empty() ? NetworkPolicy() : cluster.policies[0];
 }
 
-// Of the only problem, what follows the file and the object.
+// What is wrong, without the object.
 std::string WrongSpec(const std::string& spec) {
-  std::string wrong = Wrong(PolicyText(spec));
-  const std::string subject = "NetworkPolicy shop/p: ";
-  const size_t at = wrong.find(subject);
-  if (at != std::string::npos) wrong.erase(at, subject.size());
-  return wrong;
+  return Without("NetworkPolicy shop/p: ", Wrong(PolicyText(spec)));
 }
 
 TEST(ManifestPolicyTest, ReadsEveryField) {

@@ -9,6 +9,8 @@
 
 #include <string>
 
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
 #include "ciliumcore/policy/manifest.h"
 
 namespace ciliumcore {
@@ -33,6 +35,11 @@ inline std::string Wrong(const std::string& text,
   EXPECT_TRUE(cluster.ok() ||
               cluster.status().code() == absl::StatusCode::kInvalidArgument);
   return std::string(cluster.status().message());
+}
+
+// What is wrong, without what a test knows, such as the object's name.
+inline std::string Without(absl::string_view known, const std::string& wrong) {
+  return absl::StrReplaceAll(wrong, {{known, ""}});
 }
 
 }  // namespace ciliumcore
