@@ -78,10 +78,7 @@ std::string ReadLogValue(const Field& log) {
   const bool is_printable = std::none_of(
       value.begin(), value.end(),
       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-  // The server counts characters, not bytes.
-  const auto characters = std::count_if(
-      value.begin(), value.end(), [](char c) { return (c & 0xc0) != 0x80; });
-  if (!is_printable || characters > 32) {
+  if (!is_printable || CharactersOf(value) > 32) {
     log["value"].Expected("at most 32 characters, all of them printable");
   }
   return value;
@@ -145,6 +142,21 @@ CiliumSpec ReadSpec(const Field& field, bool is_clusterwide) {
 }
 
 }  // namespace
+
+std::vector<Field> ReadUnlessEmpty(const Field& list, absl::string_view what) {
+  if (list.is_list() && list.size() == 0) {
+    list.Expected(what, "an empty list");
+  }
+  return list.Items();
+}
+
+std::vector<Field> ReadNeeded(const Field& list, size_t most,
+                              absl::string_view items, absl::string_view what) {
+  if (list.size() == 0 && (list.is_list() || !list.present())) {
+    list.Expected(what, "none");
+  }
+  return ReadItems(list, 0, most, items);
+}
 
 void Refuse(const Field& field, absl::string_view what) {
   if (field.present()) field.Expected(what);

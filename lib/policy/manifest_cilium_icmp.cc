@@ -114,13 +114,9 @@ std::vector<CiliumIcmp> ReadCiliumIcmps(const Field& icmps) {
   std::vector<CiliumIcmp> read;
   for (const Field& rule : icmps.Items()) {
     if (!rule.HasOnly({"fields"})) continue;
-    const Field fields = rule["fields"];
-    for (const Field& field : fields.Items()) read.push_back(ReadIcmp(field));
-    if (fields.size() > kMostFields) {
-      fields.Expected(absl::StrCat("at most ", kMostFields, " types"),
-                      absl::StrCat(fields.size()));
-    } else if (fields.size() == 0 && (fields.is_list() || !fields.present())) {
-      fields.Expected("a type: none is none", "none");
+    for (const Field& field : ReadNeeded(rule["fields"], kMostFields, "types",
+                                         "a type: none is none")) {
+      read.push_back(ReadIcmp(field));
     }
   }
   return read;

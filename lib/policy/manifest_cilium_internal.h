@@ -7,6 +7,7 @@
 #ifndef CILIUMCORE_LIB_POLICY_MANIFEST_CILIUM_INTERNAL_H_
 #define CILIUMCORE_LIB_POLICY_MANIFEST_CILIUM_INTERNAL_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,6 +45,14 @@ DnsMatch ReadDnsMatch(const Field& match);
 // '*' too if it is a pattern.
 bool IsDnsMatch(absl::string_view text, bool is_pattern);
 SecretRef ReadSecretRef(const Field& secret);
+
+// The elements of a list. A problem, for which `what` is expected, if it is
+// there and empty, which Cilium takes for everything.
+std::vector<Field> ReadUnlessEmpty(const Field& list, absl::string_view what);
+// The elements of a list that has to be there, at most so many `items`. A
+// problem, for which `what` is expected, if there are none.
+std::vector<Field> ReadNeeded(const Field& list, size_t most,
+                              absl::string_view items, absl::string_view what);
 
 // Adds the problem if the field is there.
 void Refuse(const Field& field, absl::string_view what);

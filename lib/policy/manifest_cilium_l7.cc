@@ -101,10 +101,10 @@ void CheckPorts(const Field& rules, const CiliumPortRule& rule) {
 template <typename Read>
 auto ReadList(const Field& list, Read read) {
   std::vector<decltype(read(list))> rules;
-  if (list.is_list() && list.size() == 0) {
-    list.Expected("a rule, since none would allow everything", "an empty list");
+  for (const Field& item :
+       ReadUnlessEmpty(list, "a rule, since none would allow everything")) {
+    rules.push_back(read(item));
   }
-  for (const Field& item : list.Items()) rules.push_back(read(item));
   return rules;
 }
 

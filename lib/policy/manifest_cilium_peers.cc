@@ -190,11 +190,8 @@ CiliumAwsGroup ReadGroup(const Field& field) {
 
 // Cilium takes an empty list of these not for nobody, but for everybody.
 std::vector<Field> Elements(const Field& list, absl::string_view what) {
-  if (list.is_list() && list.size() == 0) {
-    list.Expected(absl::StrCat(what, ", since Cilium takes none for all peers"),
-                  "an empty list");
-  }
-  return list.Items();
+  return ReadUnlessEmpty(
+      list, absl::StrCat(what, ", since Cilium takes none for all peers"));
 }
 
 void RefuseForeign(const Field& rule, const CiliumSection& section,

@@ -164,10 +164,8 @@ std::optional<EnvoyListener> ReadListener(const Field& field,
 std::vector<std::string> ReadServerNames(const Field& field) {
   std::vector<std::string> names;
   absl::flat_hash_set<std::string> seen;
-  if (field.is_list() && field.size() == 0) {
-    field.Expected("a name, or no serverNames", "an empty list");
-  }
-  for (const Field& item : field.Items()) {
+  for (const Field& item :
+       ReadUnlessEmpty(field, "a name, or no serverNames")) {
     const auto name = item.String();
     if (!name.has_value()) continue;
     if (!IsDnsMatch(*name, /*is_pattern=*/true)) {
@@ -221,16 +219,10 @@ CiliumPortRule ReadRule(const Field& field, const CiliumSection& section) {
   field.HasOnly({"ports", "rules", "serverNames", "terminatingTLS",
                  "originatingTLS", "listener"});
   if (!field.is_map()) return rule;
-  const Field ports = field["ports"];
-  for (const Field& port : ports.Items()) {
+  for (const Field& port :
+       ReadNeeded(field["ports"], kMostPorts, "ports",
+                  "a port, such as {port: \"0\"} for all: none is none")) {
     rule.ports.push_back(ReadPortRule(port));
-  }
-  if (ports.size() > kMostPorts) {
-    ports.Expected(absl::StrCat("at most ", kMostPorts, " ports"),
-                   absl::StrCat(ports.size()));
-  } else if (ports.size() == 0 && (ports.is_list() || !ports.present())) {
-    ports.Expected("a port, such as {port: \"0\"} for all: none is none",
-                   "none");
   }
   if (section.is_denial) {
     RefuseProxy(field);

@@ -129,20 +129,6 @@ std::optional<absl::string_view> ReadUnion(
   return std::nullopt;
 }
 
-std::vector<Field> ReadItems(const Field& list, size_t least, size_t most,
-                             absl::string_view what) {
-  std::vector<Field> items = list.Items();
-  const bool is_wrong_type = list.present() && !list.is_list();
-  if (!is_wrong_type && (list.size() < least || list.size() > most)) {
-    const std::string expected =
-        least == 0 ? absl::StrCat("at most ", most, " ", what)
-                   : absl::StrCat(least, " to ", most, " ", what);
-    list.Expected(expected,
-                  list.present() ? absl::StrCat(list.size()) : "nothing");
-  }
-  return items;
-}
-
 NamespacedPods ReadPods(const Field& field, const ClusterPolicyApi& api) {
   NamespacedPods read;
   read.namespace_selector = ReadSelector(field["namespaces"]);

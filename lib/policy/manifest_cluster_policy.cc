@@ -109,18 +109,11 @@ ClusterPort ReadProtocolMatch(const Field& field) {
   return port;
 }
 
-// In characters, of which UTF-8 may need several bytes.
-size_t LengthOf(absl::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<uint8_t>(c) & 0xc0) != 0x80;
-  });
-}
-
 std::string ReadRuleName(const Field& field) {
   std::string name = field.String().value_or("");
-  if (LengthOf(name) > kLongestRuleName) {
+  if (CharactersOf(name) > kLongestRuleName) {
     field.Expected(absl::StrCat("at most ", kLongestRuleName, " characters"),
-                   absl::StrCat(LengthOf(name)));
+                   absl::StrCat(CharactersOf(name)));
   }
   return name;
 }

@@ -32,11 +32,6 @@ struct ClusterPolicyApi {
 std::optional<absl::string_view> ReadUnion(
     const Field& field, absl::Span<const absl::string_view> names);
 
-// The elements of a list. A problem if there are too few or too many; `what`
-// they are: "peers".
-std::vector<Field> ReadItems(const Field& list, size_t least, size_t most,
-                             absl::string_view what);
-
 // The pods that `namespaces` or `pods` of `field` selects; whichever is there.
 NamespacedPods ReadPods(const Field& field, const ClusterPolicyApi& api);
 

@@ -6,6 +6,7 @@
 #ifndef CILIUMCORE_LIB_POLICY_MANIFEST_OBJECTS_INTERNAL_H_
 #define CILIUMCORE_LIB_POLICY_MANIFEST_OBJECTS_INTERNAL_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -49,6 +50,14 @@ struct PodSource {
   bool is_finished = false;  // a pod that has succeeded or failed
   bool is_pod() const { return object.kind == "Pod"; }
 };
+
+// The elements of a list. A problem if there are too few or too many; `what`
+// they are: "peers".
+std::vector<Field> ReadItems(const Field& list, size_t least, size_t most,
+                             absl::string_view what);
+
+// Of text, of which a character may need several bytes in UTF-8.
+size_t CharactersOf(absl::string_view text);
 
 // Metadata of an object, or of a template, which need not have a name.
 ObjectMeta ReadMeta(const Field& meta);

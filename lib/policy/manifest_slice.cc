@@ -109,13 +109,8 @@ SliceEndpoint ReadSliceEndpoint(const Field& field, AddressType type) {
     field[name].String();
   }
   ReadConditions(field["conditions"], endpoint);
-  const Field addresses = field["addresses"];
-  if (addresses.size() == 0 || addresses.size() > kMostAddresses) {
-    addresses.Expected(
-        absl::StrCat("1 to ", kMostAddresses, " addresses"),
-        addresses.present() ? absl::StrCat(addresses.size()) : "nothing");
-  }
-  for (const Field& item : addresses.Items()) {
+  for (const Field& item :
+       ReadItems(field["addresses"], 1, kMostAddresses, "addresses")) {
     if (type == AddressType::kNames) {
       item.String();
       continue;
@@ -158,12 +153,8 @@ EndpointSlice ReadEndpointSlice(const Field& root, const ObjectMeta& meta) {
   root.HasOnly(
       {"apiVersion", "kind", "metadata", "addressType", "endpoints", "ports"});
   const AddressType type = ReadAddressType(root["addressType"]);
-  const Field endpoints = root["endpoints"];
-  if (endpoints.size() > kMostEndpoints) {
-    endpoints.Expected(absl::StrCat("at most ", kMostEndpoints, " endpoints"),
-                       absl::StrCat(endpoints.size()));
-  }
-  for (const Field& field : endpoints.Items()) {
+  for (const Field& field :
+       ReadItems(root["endpoints"], 0, kMostEndpoints, "endpoints")) {
     slice.endpoints.push_back(ReadSliceEndpoint(field, type));
   }
   slice.ports = ReadPorts(root["ports"], /*need_number=*/false);

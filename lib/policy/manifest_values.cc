@@ -130,6 +130,26 @@ LabelSelector::Requirement ReadRequirement(const Field& field, KeyForm form) {
 
 }  // namespace
 
+std::vector<Field> ReadItems(const Field& list, size_t least, size_t most,
+                             absl::string_view what) {
+  std::vector<Field> items = list.Items();
+  const bool is_wrong_type = list.present() && !list.is_list();
+  if (!is_wrong_type && (list.size() < least || list.size() > most)) {
+    const std::string expected =
+        least == 0 ? absl::StrCat("at most ", most, " ", what)
+                   : absl::StrCat(least, " to ", most, " ", what);
+    list.Expected(expected,
+                  list.present() ? absl::StrCat(list.size()) : "nothing");
+  }
+  return items;
+}
+
+size_t CharactersOf(absl::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  });
+}
+
 ObjectMeta ReadMeta(const Field& meta) {
   ObjectMeta read;
   if (!meta.HasOnly(kMetaFields) && !meta.is_map()) return read;
