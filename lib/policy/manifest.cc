@@ -12,78 +12,21 @@
 #include "absl/strings/strip.h"
 #include "lib/base/status_macros_internal.h"
 #include "lib/identity/kubernetes_name_internal.h"
+#include "lib/policy/manifest_kinds_internal.h"
 #include "lib/policy/manifest_objects_internal.h"
 
 namespace ciliumcore {
 namespace {
 
 using internal::Field;
+using internal::ManifestKind;
 using internal::ManifestObject;
 using internal::ObjectMeta;
 using internal::ObjectName;
-using internal::PodSource;
+using internal::ObjectsRead;
 using internal::Problems;
 using internal::TextPlace;
 using internal::YamlNode;
-
-// A kind that is read, and the versions of its API that mean the same.
-struct KnownKind {
-  absl::string_view kind;
-  std::vector<absl::string_view> versions;
-  bool is_namespaced = true;
-  bool is_custom = false;  // not built into the API server
-  absl::string_view api = "Kubernetes";
-};
-
-const std::vector<KnownKind>& KnownKinds() {
-  static const auto* const kinds = new std::vector<KnownKind>{
-      {"Namespace", {"v1"}, false},
-      {"Pod", {"v1"}},
-      {"ReplicationController", {"v1"}},
-      {"Service", {"v1"}},
-      {"Endpoints", {"v1"}},
-      {"EndpointSlice", {"discovery.k8s.io/v1", "discovery.k8s.io/v1beta1"}},
-      {"Deployment",
-       {"apps/v1", "apps/v1beta2", "apps/v1beta1", "extensions/v1beta1"}},
-      {"StatefulSet", {"apps/v1", "apps/v1beta2", "apps/v1beta1"}},
-      {"DaemonSet", {"apps/v1", "apps/v1beta2", "extensions/v1beta1"}},
-      {"ReplicaSet", {"apps/v1", "apps/v1beta2", "extensions/v1beta1"}},
-      {"Job", {"batch/v1"}},
-      {"CronJob", {"batch/v1", "batch/v1beta1"}},
-      {"NetworkPolicy", {"networking.k8s.io/v1", "extensions/v1beta1"}},
-      {"ClusterNetworkPolicy",
-       {"policy.networking.k8s.io/v1alpha2"},
-       false,
-       true},
-      {"AdminNetworkPolicy",
-       {"policy.networking.k8s.io/v1alpha1"},
-       false,
-       true},
-      {"BaselineAdminNetworkPolicy",
-       {"policy.networking.k8s.io/v1alpha1"},
-       false,
-       true},
-      {"CiliumNetworkPolicy", {"cilium.io/v2"}, true, true, "Cilium"},
-      {"CiliumClusterwideNetworkPolicy",
-       {"cilium.io/v2"},
-       false,
-       true,
-       "Cilium"},
-      {"CiliumCIDRGroup",
-       {"cilium.io/v2", "cilium.io/v2alpha1"},
-       false,
-       true,
-       "Cilium"},
-  };
-  return *kinds;
-}
-
-const KnownKind* FindKind(absl::string_view kind) {
-  for (const KnownKind& known : KnownKinds()) {
-    if (known.kind == kind) return &known;
-  }
-  return nullptr;
-}
 
 // "apps" of "apps/v1"; "" of "v1".
 absl::string_view GroupOf(absl::string_view version) {
@@ -121,8 +64,9 @@ class Reader {
 
   absl::StatusOr<Cluster> Finish() {
     CC_RETURN_IF_ERROR(problems_.ToStatus());
-    cluster_.pods = internal::ExpandPods(pods_, options_.max_replicas);
-    return std::move(cluster_);
+    objects_.cluster.pods =
+        internal::ExpandPods(objects_.pods, options_.max_replicas);
+    return std::move(objects_.cluster);
   }
 
  private:
@@ -164,7 +108,7 @@ class Reader {
     if (type.kind == "List") return true;
     return absl::EndsWith(type.kind, "List") &&
            (top["items"].present() ||
-            FindKind(ElementOf(type.kind)) != nullptr);
+            internal::FindManifestKind(ElementOf(type.kind)) != nullptr);
   }
 
   static absl::string_view ElementOf(absl::string_view list) {
@@ -195,7 +139,7 @@ class Reader {
                              : internal::EscapedName(node->text);
     };
     std::string ns = peek("namespace");
-    const KnownKind* known = FindKind(type.kind);
+    const ManifestKind* known = internal::FindManifestKind(type.kind);
     if (ns.empty() && known != nullptr && known->is_namespaced) {
       ns = options_.default_namespace;
     }
@@ -222,34 +166,34 @@ class Reader {
     // Not before: metadata are the server's own in any object.
     object.is_custom = known->is_custom;
     object.api = known->api;
-    ReadBody(top, type.kind, meta);
+    known->read(top, known->name, meta, objects_);
     if (known->is_namespaced) MentionNamespace(meta.ns);
   }
 
   // Whether the kind is the one that is meant: others have a NetworkPolicy too.
-  static bool IsOurGroup(const KnownKind& known, absl::string_view version) {
+  static bool IsOurGroup(const ManifestKind& known, absl::string_view version) {
     return std::any_of(known.versions.begin(), known.versions.end(),
                        [&](absl::string_view ours) {
                          return GroupOf(ours) == GroupOf(version);
                        });
   }
 
-  void Ignore(const Type& type, const KnownKind* known, const std::string& ns,
-              const std::string& name) {
+  void Ignore(const Type& type, const ManifestKind* known,
+              const std::string& ns, const std::string& name) {
     std::string line = internal::EscapedName(type.kind);
     // Told apart from the kind of that name that is read.
     if (known != nullptr) {
       absl::StrAppend(&line, ".", internal::EscapedName(GroupOf(type.version)));
     }
     absl::StrAppend(&line, " ", ns, ns.empty() ? "" : "/", name);
-    cluster_.ignored.push_back(std::move(line));
+    objects_.cluster.ignored.push_back(std::move(line));
   }
 
   static void CheckNames(const Field& top, const ObjectMeta& meta,
-                         const KnownKind& known) {
+                         const ManifestKind& known) {
     const Field name = top["metadata"]["name"];
     const Field ns = top["metadata"]["namespace"];
-    const bool is_label = known.kind == "Namespace" || known.kind == "Service";
+    const bool is_label = known.name == "Namespace" || known.name == "Service";
     if (meta.name.empty()) {
       if (!top["metadata"].present()) {
         top["metadata"].Expected("a mapping with a name");
@@ -264,7 +208,7 @@ class Reader {
     if (meta.ns.empty()) return;
     if (!known.is_namespaced) {
       ns.Expected(absl::StrCat("no namespace around a",
-                               known.kind[0] == 'A' ? "n " : " ", known.kind));
+                               known.name[0] == 'A' ? "n " : " ", known.name));
     } else if (!internal::IsDnsLabel(meta.ns)) {
       ns.Expected(internal::kDnsLabelForm);
     }
@@ -284,75 +228,14 @@ class Reader {
     return is_first;
   }
 
-  void ReadBody(const Field& top, const std::string& kind,
-                const ObjectMeta& meta) {
-    if (kind == "Namespace") {
-      cluster_.namespaces.insert_or_assign(meta.name,
-                                           internal::ReadNamespace(top, meta));
-    } else if (kind == "Service") {
-      cluster_.services.push_back(internal::ReadService(top, meta));
-      CheckClusterIps(top, cluster_.services.back());
-    } else if (kind == "EndpointSlice") {
-      cluster_.slices.push_back(internal::ReadEndpointSlice(top, meta));
-    } else if (kind == "Endpoints") {
-      for (EndpointSlice& slice : internal::ReadEndpoints(top, meta)) {
-        cluster_.slices.push_back(std::move(slice));
-      }
-    } else if (kind == "NetworkPolicy") {
-      cluster_.policies.push_back(internal::ReadNetworkPolicy(top, meta));
-    } else if (const auto of_cluster = internal::ClusterPolicyKindOf(kind)) {
-      cluster_.cluster_policies.push_back(
-          internal::ReadClusterPolicy(top, *of_cluster, meta));
-    } else if (kind == "CiliumCIDRGroup") {
-      cluster_.cidr_groups.push_back(internal::ReadCidrGroup(top, meta));
-    } else if (kind == "CiliumNetworkPolicy" ||
-               kind == "CiliumClusterwideNetworkPolicy") {
-      cluster_.cilium_policies.push_back(internal::ReadCiliumPolicy(top, meta));
-    } else {
-      PodSource source = internal::ReadPodSource(top, kind, meta);
-      CheckAddresses(top, source);
-      pods_.push_back(std::move(source));
-    }
-  }
-
-  // Two pods share an address only if it is their node's.
-  void CheckAddresses(const Field& top, const PodSource& source) {
-    if (source.pod.host_network || source.is_finished) return;
-    const std::string name = absl::StrCat(source.pod.ns, "/", source.pod.name);
-    for (const IpAddress& address : source.pod.addresses) {
-      const auto [at, is_first] = address_owners_.emplace(address, name);
-      if (is_first) continue;
-      top["status"]["podIP"].Expected(
-          "an address of its own",
-          absl::StrCat(address.ToString(), " of Pod ",
-                       internal::EscapedName(at->second)));
-    }
-  }
-
-  // Two services never share an address.
-  void CheckClusterIps(const Field& top, const Service& service) {
-    const std::string name = absl::StrCat(service.ns, "/", service.name);
-    for (const IpAddress& address : service.cluster_ips) {
-      const auto [at, is_first] = cluster_ip_owners_.emplace(address, name);
-      if (is_first || at->second == name) continue;
-      top["spec"]["clusterIP"].Expected(
-          "an address of its own",
-          absl::StrCat(address.ToString(), " of Service ",
-                       internal::EscapedName(at->second)));
-    }
-  }
-
   void MentionNamespace(const std::string& ns) {
-    cluster_.namespaces.emplace(ns, MakeNamespace(ns));
+    objects_.cluster.namespaces.emplace(ns, MakeNamespace(ns));
   }
 
   const ManifestOptions options_;
   Problems problems_;
-  Cluster cluster_;
-  std::vector<PodSource> pods_;
+  ObjectsRead objects_;
   std::map<ObjectName, std::string> places_;
-  std::map<IpAddress, std::string> address_owners_;
-  std::map<IpAddress, std::string> cluster_ip_owners_;
 };
 
 }  // namespace

@@ -225,13 +225,6 @@ int32_t ReadPriority(const Field& field) {
 
 }  // namespace
 
-std::optional<Kind> ClusterPolicyKindOf(absl::string_view name) {
-  for (const ClusterPolicyApi& api : kApis) {
-    if (ClusterPolicyKindName(api.kind) == name) return api.kind;
-  }
-  return std::nullopt;
-}
-
 ClusterPolicy ReadClusterPolicy(const Field& root, Kind kind,
                                 const ObjectMeta& meta) {
   const ClusterPolicyApi& api = ApiOf(kind);

@@ -91,8 +91,6 @@ PortOrName ReadPortOrName(const Field& port);
 
 // The bodies of objects. `root` is the whole object.
 NetworkPolicy ReadNetworkPolicy(const Field& root, const ObjectMeta& meta);
-// None if it is another kind.
-std::optional<ClusterPolicy::Kind> ClusterPolicyKindOf(absl::string_view name);
 ClusterPolicy ReadClusterPolicy(const Field& root, ClusterPolicy::Kind kind,
                                 const ObjectMeta& meta);
 // The scope is known by the namespace in `meta`.
