@@ -80,6 +80,16 @@ std::vector<IpAddress> BackendsOf(const Service& service,
   return addresses;
 }
 
+// Of pods in their nodes' network.
+absl::flat_hash_set<IpAddress> HostAddresses(const Cluster& cluster) {
+  absl::flat_hash_set<IpAddress> addresses;
+  for (const Pod& pod : cluster.pods) {
+    if (!pod.host_network) continue;
+    addresses.insert(pod.addresses.begin(), pod.addresses.end());
+  }
+  return addresses;
+}
+
 PolicyInput InputOf(const Cluster& cluster) {
   PolicyInput input;
   static_cast<Policies&>(input) = PoliciesOf(cluster);
@@ -163,6 +173,15 @@ PolicyContext PolicyContextOf(const Cluster& cluster) {
                                 .labels = service.labels,
                                 .selector = service.selector,
                                 .addresses = BackendsOf(service, slices)});
+  }
+  const absl::flat_hash_set<IpAddress> of_hosts = HostAddresses(cluster);
+  for (const auto& [name, node] : cluster.nodes) {
+    PolicyNode& other = context.remote_nodes.emplace_back();
+    other.name = name;
+    other.labels = node.labels;
+    for (const IpAddress& address : node.addresses) {
+      if (!of_hosts.contains(address)) other.addresses.push_back(address);
+    }
   }
   return context;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -49,6 +50,35 @@ void ClaimAddresses(const std::vector<IpAddress>& addresses,
   }
 }
 
+template <typename T>
+void Unite(const std::vector<T>& from, std::vector<T>& to) {
+  to.insert(to.end(), from.begin(), from.end());
+  std::sort(to.begin(), to.end());
+  to.erase(std::unique(to.begin(), to.end()), to.end());
+}
+
+// A Node and a CiliumNode of one name are one node. Two nodes never share an
+// address.
+template <auto kRead>
+void AddNode(const Field& root, absl::string_view /*kind*/,
+             const ObjectMeta& meta, ObjectsRead& objects) {
+  const Node read = kRead(root, meta);
+  Node& node = objects.cluster.nodes[meta.name];
+  node.name = meta.name;
+  for (const Label& label : read.labels) {
+    const std::string* other = node.labels.Get(label.key);
+    if (other != nullptr && *other != label.value) {
+      root["metadata"]["labels"][label.key].Expected(
+          absl::StrCat(*other, ", as in the other object of this node"));
+    }
+    node.labels.Set(label);
+  }
+  ClaimAddresses(read.addresses, "node", meta.name, root,
+                 objects.node_addresses);
+  Unite(read.addresses, node.addresses);
+  Unite(read.pod_cidrs, node.pod_cidrs);
+}
+
 // Two services never share an address.
 void AddService(const Field& root, absl::string_view kind,
                 const ObjectMeta& meta, ObjectsRead& objects) {
@@ -76,6 +106,10 @@ const std::vector<ManifestKind>& Kinds() {
        .versions = {"v1"},
        .is_namespaced = false,
        .read = AddNamespace},
+      {.name = "Node",
+       .versions = {"v1"},
+       .is_namespaced = false,
+       .read = AddNode<ReadNode>},
       {.name = "Pod", .versions = {"v1"}, .read = AddPods},
       {.name = "ReplicationController", .versions = {"v1"}, .read = AddPods},
       {.name = "Service", .versions = {"v1"}, .read = AddService},
@@ -135,6 +169,12 @@ const std::vector<ManifestKind>& Kinds() {
        .is_custom = true,
        .api = "Cilium",
        .read = Add<&Cluster::cilium_policies, ReadCiliumPolicy>},
+      {.name = "CiliumNode",
+       .versions = {"cilium.io/v2"},
+       .is_namespaced = false,
+       .is_custom = true,
+       .api = "Cilium",
+       .read = AddNode<ReadCiliumNode>},
       {.name = "CiliumCIDRGroup",
        .versions = {"cilium.io/v2", "cilium.io/v2alpha1"},
        .is_namespaced = false,

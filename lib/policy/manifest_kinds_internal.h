@@ -21,9 +21,10 @@ namespace ciliumcore::internal {
 struct ObjectsRead {
   Cluster cluster = {};
   std::vector<PodSource> pods = {};
-  // Whose an address is: "ns/name".
+  // Whose an address is: "ns/name", or the name of a node.
   std::map<IpAddress, std::string> pod_addresses = {};
   std::map<IpAddress, std::string> cluster_ips = {};
+  std::map<IpAddress, std::string> node_addresses = {};
 };
 
 struct ManifestKind {

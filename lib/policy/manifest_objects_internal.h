@@ -102,6 +102,9 @@ EndpointSlice ReadEndpointSlice(const Field& root, const ObjectMeta& meta);
 std::vector<EndpointSlice> ReadEndpoints(const Field& root,
                                          const ObjectMeta& meta);
 Namespace ReadNamespace(const Field& root, const ObjectMeta& meta);
+// Both are of the node of the object's name.
+Node ReadNode(const Field& root, const ObjectMeta& meta);
+Node ReadCiliumNode(const Field& root, const ObjectMeta& meta);
 // Of a Pod and of every kind of workload.
 PodSource ReadPodSource(const Field& root, absl::string_view kind,
                         const ObjectMeta& meta);

@@ -124,8 +124,20 @@ struct EndpointSlice {
   friend bool operator==(const EndpointSlice&, const EndpointSlice&) = default;
 };
 
+// A node of the cluster: what a Node and a CiliumNode of its name say,
+// together.
+struct Node {
+  std::string name = {};
+  Labels labels = {};
+  std::vector<IpAddress> addresses = {};  // each once, ascending
+  std::vector<IpPrefix> pod_cidrs = {};   // the same
+
+  friend bool operator==(const Node&, const Node&) = default;
+};
+
 struct Cluster {
   std::map<std::string, Namespace> namespaces;  // by name; all mentioned
+  std::map<std::string, Node> nodes;            // by name
   std::vector<Pod> pods;                        // replicas one by one
   std::vector<Service> services;
   std::vector<EndpointSlice> slices;

@@ -42,7 +42,9 @@ struct CompiledCluster {
 // All policies of a cluster, of every dialect.
 Policies PoliciesOf(const Cluster& cluster);
 
-// What they refer to, as far as manifests say: services.
+// What they refer to, as far as manifests say: services, and nodes. A node is
+// another than the one that a pod runs on, but for the addresses that pods in
+// the host's network have.
 PolicyContext PolicyContextOf(const Cluster& cluster);
 
 struct CompileClusterOptions {

@@ -34,16 +34,17 @@ struct ManifestOptions {
   size_t max_problems = 10;
 };
 
-// Reads Namespace, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet,
+// Reads Namespace, Node, Pod, Deployment, StatefulSet, DaemonSet, ReplicaSet,
 // ReplicationController, Job, CronJob, Service, EndpointSlice, Endpoints,
 // NetworkPolicy, the policies of the whole cluster (cluster_policy.h), and of
-// Cilium CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy and
-// CiliumCIDRGroup, from texts of any number of documents, and from lists of
+// Cilium CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy, CiliumCIDRGroup
+// and CiliumNode, from texts of any number of documents, and from lists of
 // them. Objects of other kinds are named in `ignored`.
 //
 // - A workload becomes pods "name-0", "name-1", ..., unless pods that belong to
 //   it are among the objects. A pod that has succeeded or failed is left out.
 // - A namespace that is only mentioned is added.
+// - A Node and a CiliumNode of one name are one node, with what both say.
 // - Policies have their defaults filled in: `policyTypes` is Ingress, and
 //   Egress if there are egress rules; a port's protocol is TCP.
 // - Policies of the whole cluster hold to what the schemas of their kinds say,
@@ -51,8 +52,8 @@ struct ManifestOptions {
 //   or passed, and in the Admin tier alone; a range of ports ascends.
 // - Cilium's policies keep what they say; cilium_policy.h tells its defaults.
 //   A CiliumCIDRGroup that a policy names need not be there.
-// - Null is no field in the kinds of Kubernetes itself, as its server has it. In
-//   policies of the whole cluster and of Cilium it is wrong.
+// - Null is no field in the kinds of Kubernetes itself, as its server has it,
+//   and wrong in policies of the whole cluster and objects of Cilium.
 //
 // InvalidArgument says which option cannot be, or lists what is wrong, one line
 // each:

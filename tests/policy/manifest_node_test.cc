@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Node and CiliumNode, and what policies make of them.
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "ciliumcore/policy/compiled_cluster.h"
+#include "ciliumcore/policy/named_end.h"
+#include "tests/policy/manifest_text.h"
+
+namespace ciliumcore {
+namespace {
+
+constexpr char kNode[] = R"(---
+apiVersion: v1
+kind: Node
+metadata: {name: n1, labels: {role: edge}}
+spec: {podCIDR: 10.1.0.0/24, podCIDRs: [10.1.0.0/24, "fd00:1::/64"]}
+status:
+  addresses:
+  - {type: Hostname, address: n1}
+  - {type: InternalIP, address: 192.168.0.1}
+  - {type: ExternalIP, address: 203.0.113.1}
+)";
+
+constexpr char kCiliumNode[] = R"(---
+apiVersion: cilium.io/v2
+kind: CiliumNode
+metadata: {name: n1, labels: {role: edge, zone: a}}
+spec:
+  addresses:
+  - {type: InternalIP, ip: 192.168.0.1}
+  - {type: CiliumInternalIP, ip: 10.1.0.7}
+  ipam: {podCIDRs: [10.1.0.0/24, 10.1.1.0/24]}
+)";
+
+std::vector<IpAddress> Addresses(const std::vector<std::string>& texts) {
+  std::vector<IpAddress> addresses;
+  for (const std::string& text : texts) {
+    addresses.push_back(*IpAddress::Parse(text));
+  }
+  return addresses;
+}
+
+TEST(ManifestNodeTest, ReadsANode) {
+  const Cluster cluster = Load(kNode);
+  ASSERT_EQ(cluster.nodes.size(), 1u);
+  const Node& node = cluster.nodes.at("n1");
+  EXPECT_EQ(node.name, "n1");
+  EXPECT_EQ(node.labels, (Labels{{"role", "edge"}}));
+  EXPECT_EQ(node.addresses, Addresses({"192.168.0.1", "203.0.113.1"}));
+  EXPECT_EQ(node.pod_cidrs.size(), 2u);
+  EXPECT_TRUE(cluster.ignored.empty());
+  EXPECT_TRUE(cluster.namespaces.empty());
+}
+
+TEST(ManifestNodeTest, ANodeAndACiliumNodeOfOneNameAreOne) {
+  for (const std::string& text :
+       {absl::StrCat(kNode, kCiliumNode), absl::StrCat(kCiliumNode, kNode)}) {
+    const Cluster cluster = Load(text);
+    ASSERT_EQ(cluster.nodes.size(), 1u);
+    const Node& node = cluster.nodes.at("n1");
+    EXPECT_EQ(node.labels, (Labels{{"role", "edge"}, {"zone", "a"}}));
+    EXPECT_EQ(node.addresses,
+              Addresses({"10.1.0.7", "192.168.0.1", "203.0.113.1"}));
+    const std::vector<IpPrefix> cidrs = {*IpPrefix::Parse("10.1.0.0/24"),
+                                         *IpPrefix::Parse("10.1.1.0/24"),
+                                         *IpPrefix::Parse("fd00:1::/64")};
+    EXPECT_EQ(node.pod_cidrs, cidrs);
+  }
+}
+
+std::string NodeText(const std::string& name, const std::string& rest) {
+  return absl::StrCat("apiVersion: v1\nkind: Node\nmetadata: {name: ", name,
+                      "}\n", rest, "\n---\n");
+}
+
+TEST(ManifestNodeTest, RefusesWhatCannotBe) {
+  EXPECT_EQ(Wrong(NodeText("a",
+                           "status: {addresses: [{type: InternalIp, "
+                           "address: 10.0.0.1}]}")),
+            "m.yaml:4:29: Node a: status.addresses[0].type: expected "
+            "InternalIP, ExternalIP, Hostname, InternalDNS or ExternalDNS, "
+            "found InternalIp");
+  EXPECT_EQ(Wrong(NodeText("a", "status: {addresses: [{type: InternalIP}]}")),
+            "m.yaml:4:22: Node a: status.addresses[0].address: expected an IP "
+            "address, found nothing");
+  EXPECT_EQ(Wrong(NodeText("a",
+                           "spec: {podCIDR: 10.2.0.0/24, podCIDRs: "
+                           "[10.1.0.0/24]}")),
+            "m.yaml:4:17: Node a: spec.podCIDR: expected 10.1.0.0/24, as in "
+            "podCIDRs, found 10.2.0.0/24");
+  EXPECT_EQ(Wrong(NodeText("a", "spec: {podCidrs: []}")),
+            "m.yaml:4:8: Node a: spec.podCidrs: expected podCIDR, found an "
+            "unknown field");
+  const std::string addresses =
+      "status: {addresses: [{type: InternalIP, address: 10.0.0.1}]}";
+  EXPECT_EQ(Wrong(NodeText("a", addresses) + NodeText("b", addresses)),
+            "m.yaml:6:1: Node b: expected an address of its own, found "
+            "10.0.0.1 of node a");
+  const std::string other = "apiVersion: cilium.io/v2\nkind: CiliumNode\n";
+  EXPECT_EQ(
+      Wrong(absl::StrCat(other, "metadata: {name: n1, labels: {role: db}}\n",
+                         kNode)),
+      "m.yaml:7:37: Node n1: metadata.labels.role: expected db, as in the "
+      "other object of this node, found edge");
+  // It is not built into the server.
+  EXPECT_EQ(Wrong(other + "metadata: {name: a}\nspec: {addresses: null}\n"),
+            "m.yaml:4:19: CiliumNode a: spec.addresses: expected a value, or "
+            "no such field, found null");
+  EXPECT_EQ(Wrong(NodeText("a", "spec: {taints: null}")), "");
+}
+
+// Whether a pod's flows to an address pass, by its policies.
+bool Reaches(const CompiledCluster& cluster, const std::string& address) {
+  const auto from = FindNamedEnds(cluster, "default/web");
+  const auto to = FindNamedEnds(cluster, address);
+  EXPECT_TRUE(from.ok() && to.ok());
+  return from.ok() && to.ok() &&
+         cluster.policy
+             .DecidePair(from->at(0).party, to->at(0).party, Protocol::kTcp, 80)
+             .allowed();
+}
+
+CompiledCluster Compiled(const std::string& rule, const std::string& more) {
+  auto compiled = CompileCluster(Load(absl::StrCat(
+      "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: "
+      "p}\nspec: {endpointSelector: {}, egress: [",
+      rule,
+      "]}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: "
+      "{}\nstatus: {podIP: 10.1.0.20}\n",
+      kNode, kCiliumNode,
+      "---\napiVersion: v1\nkind: Node\nmetadata: {name: n2}\nstatus: "
+      "{addresses: [{type: InternalIP, address: 192.168.0.2}]}\n---\n",
+      more)));
+  EXPECT_TRUE(compiled.ok()) << compiled.status();
+  return compiled.ok() ? *std::move(compiled) : CompiledCluster();
+}
+
+TEST(ManifestNodeTest, PoliciesMayNameNodes) {
+  const CompiledCluster edge =
+      Compiled("{toNodes: [{matchLabels: {role: edge, zone: a}}]}", "");
+  for (const char* address : {"192.168.0.1", "203.0.113.1", "10.1.0.7"}) {
+    EXPECT_TRUE(Reaches(edge, address)) << address;
+  }
+  EXPECT_FALSE(Reaches(edge, "192.168.0.2"));
+  EXPECT_FALSE(Reaches(edge, "192.168.0.3"));
+  const CompiledCluster nodes = Compiled("{toEntities: [remote-node]}", "");
+  EXPECT_TRUE(Reaches(nodes, "192.168.0.1"));
+  EXPECT_TRUE(Reaches(nodes, "192.168.0.2"));
+  EXPECT_FALSE(Reaches(nodes, "192.168.0.3"));
+  // They are not of the world.
+  const CompiledCluster world = Compiled("{toEntities: [world]}", "");
+  EXPECT_FALSE(Reaches(world, "192.168.0.1"));
+  EXPECT_TRUE(Reaches(world, "192.168.0.3"));
+}
+
+TEST(ManifestNodeTest, AnAddressOfAPodInTheHostsNetworkIsTheHosts) {
+  const CompiledCluster nobody = Compiled(
+      "{toEntities: [none]}",
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: proxy}\nspec: {hostNetwork: "
+      "true}\nstatus: {podIP: 192.168.0.1}\n");
+  EXPECT_TRUE(Reaches(nobody, "192.168.0.1"));
+  EXPECT_FALSE(Reaches(nobody, "203.0.113.1"));
+}
+
+}  // namespace
+}  // namespace ciliumcore
