@@ -138,10 +138,8 @@ Denial DenialOf(const CompiledPolicy& policy, const Cell& cell) {
 std::string Reasons(const CompiledCluster& cluster, const WhyNot& why) {
   std::string reasons;
   for (const DeniedSide& side : why.sides) {
-    const Cell& cell = side.direction == Direction::kEgress
-                           ? why.decision.egress
-                           : why.decision.ingress;
-    const RuleSet* set = cluster.policy.FindRuleSet(cell.rule_set);
+    const RuleSet* set =
+        cluster.policy.FindRuleSet(why.decision.of(side.direction).rule_set);
     absl::StrAppend(&reasons, "; ", DirectionName(side.direction), ": ",
                     set == nullptr ? "not explained" : set->ToString());
   }

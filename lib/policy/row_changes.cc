@@ -55,18 +55,12 @@ class PairCursor {
   Cursor ingress_;
 };
 
-bool Same(const std::optional<PairDecision>& a,
-          const std::optional<PairDecision>& b) {
-  if (!a.has_value() || !b.has_value()) return a.has_value() == b.has_value();
-  return a->egress == b->egress && a->ingress == b->ingress;
-}
-
 std::optional<Kind> KindOf(const Decisions& decisions) {
   const auto& [before, after] = decisions;
   const bool was = before.has_value() && !before->denied();
   const bool is = after.has_value() && !after->denied();
   if (was != is) return is ? Kind::kOpens : Kind::kCloses;
-  if (!is || Same(before, after)) return std::nullopt;
+  if (!is || before == after) return std::nullopt;
   return Kind::kOtherRules;
 }
 
@@ -92,11 +86,9 @@ std::vector<uint32_t> RowChanges::Compare(const PairRows& before,
     const uint32_t end = std::min(old_cells.end(), new_cells.end());
     const Decisions decisions = {old_cells.decision(), new_cells.decision()};
     if (KindOf(decisions).has_value()) {
-      auto at =
-          std::find_if(found.begin(), found.end(), [&](const auto& other) {
-            return Same(other.first.first, decisions.first) &&
-                   Same(other.first.second, decisions.second);
-          });
+      auto at = std::find_if(
+          found.begin(), found.end(),
+          [&](const auto& other) { return other.first == decisions; });
       if (at == found.end()) {
         found.push_back({decisions, {}});
         at = found.end() - 1;
@@ -130,12 +122,8 @@ std::vector<uint32_t> RowChanges::Compare(const PairRows& before,
 }
 
 uint32_t RowChanges::Intern(RowChange change) {
-  const auto cells = [](const std::optional<PairDecision>& decision) -> Cells {
-    if (!decision.has_value()) return std::nullopt;
-    return std::pair(decision->egress, decision->ingress);
-  };
   const auto [at, inserted] = change_numbers_.try_emplace(
-      Key(change.ports, cells(change.before), cells(change.after)),
+      Key(change.ports, change.before, change.after),
       static_cast<uint32_t>(changes_.size()));
   if (inserted) changes_.push_back(std::move(change));
   return at->second;

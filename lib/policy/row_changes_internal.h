@@ -58,8 +58,9 @@ class RowChanges {
   }
 
  private:
-  using Cells = std::optional<std::pair<Cell, Cell>>;  // egress, ingress
-  using Key = std::tuple<uint32_t, Cells, Cells>;      // ports, before, after
+  // Ports, before, after.
+  using Key = std::tuple<uint32_t, std::optional<PairDecision>,
+                         std::optional<PairDecision>>;
 
   std::vector<uint32_t> Compare(const PairRows& before, const PairRows& after);
   uint32_t Intern(RowChange change);

@@ -115,11 +115,10 @@ absl::StatusOr<WhyNot> ExplainDenial(const CompiledCluster& cluster,
                                            port.protocol, *policy_port);
   const FlowView flow = {ViewOf(cluster.cluster, source),
                          ViewOf(cluster.cluster, destination), port};
-  for (const auto& [direction, cell] :
-       {std::pair(Direction::kEgress, &why.decision.egress),
-        std::pair(Direction::kIngress, &why.decision.ingress)}) {
-    if (cell->verdict != Verdict::kDeny) continue;
-    why.sides.push_back(Describe(cluster, flow, direction, *cell));
+  for (Direction direction : {Direction::kEgress, Direction::kIngress}) {
+    const Cell& cell = why.decision.of(direction);
+    if (cell.verdict != Verdict::kDeny) continue;
+    why.sides.push_back(Describe(cluster, flow, direction, cell));
   }
   return why;
 }

@@ -51,9 +51,7 @@ Judgement JudgementOf(const PolicyInput& input, const CompiledPolicy& compiled,
       compiled.DecidePair(PartyOf(input, compiled, flow.source),
                           PartyOf(input, compiled, flow.destination),
                           flow.target.protocol, flow.target.port);
-  return JudgementOf(compiled, direction == Direction::kEgress
-                                   ? decision.egress
-                                   : decision.ingress);
+  return JudgementOf(compiled, decision.of(direction));
 }
 
 std::string Difference(const PolicyInput& input, const CompiledPolicy& compiled,

@@ -33,8 +33,7 @@ std::vector<Flow> Trace(const CompiledPolicy& policy,
       flow.decision = policy.DecidePair(source.party, destination.party,
                                         port.protocol, port.port);
       const auto alike = [&flow](const Flow& other) {
-        return other.decision.egress == flow.decision.egress &&
-               other.decision.ingress == flow.decision.ingress;
+        return other.decision == flow.decision;
       };
       if (std::none_of(flows.begin(), flows.end(), alike)) {
         flows.push_back(std::move(flow));

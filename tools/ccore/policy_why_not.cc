@@ -189,10 +189,8 @@ void PrintNoChange(const CompiledPolicy& policy, const WhyNot& why,
   out << "\n  no edit of these NetworkPolicies, and no label added, allows "
          "it\n";
   for (const DeniedSide& side : why.sides) {
-    const Cell& cell = side.direction == Direction::kEgress
-                           ? why.decision.egress
-                           : why.decision.ingress;
-    const RuleSet* set = policy.FindRuleSet(cell.rule_set);
+    const RuleSet* set =
+        policy.FindRuleSet(why.decision.of(side.direction).rule_set);
     if (set == nullptr) continue;
     out << "    " << DirectionName(side.direction) << ": " << set->ToString()
         << "\n";

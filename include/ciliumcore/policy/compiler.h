@@ -13,6 +13,7 @@
 #ifndef CILIUMCORE_POLICY_COMPILER_H_
 #define CILIUMCORE_POLICY_COMPILER_H_
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -91,6 +92,10 @@ struct PairDecision {
   Cell egress;
   Cell ingress;
 
+  const Cell& of(Direction direction) const {
+    return direction == Direction::kIngress ? ingress : egress;
+  }
+
   // What a side redirects is not: nobody here judges what a proxy should.
   bool allowed() const {
     return egress.verdict == Verdict::kAllow &&
@@ -104,6 +109,8 @@ struct PairDecision {
 
   // Neither: a proxy would have to say.
   bool needs_proxy() const { return !allowed() && !denied(); }
+
+  friend auto operator<=>(const PairDecision&, const PairDecision&) = default;
 };
 
 // A value; thread-compatible. While it or a copy lives, its numbers keep their
