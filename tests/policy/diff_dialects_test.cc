@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "ciliumcore/policy/diff.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/policy/manifest_text.h"
+#include "tests/policy/two_pods_text.h"
 
 namespace ciliumcore {
 namespace {
@@ -18,49 +20,13 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr char kPods[] = R"(
-apiVersion: v1
-kind: Pod
-metadata: {name: web, namespace: town, labels: {app: web}}
-spec: {}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: db, namespace: town, labels: {app: db}}
-spec: {}
-)";
-
-constexpr char kNetwork[] = R"(---
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: db, namespace: town}
-spec:
-  podSelector: {matchLabels: {app: db}}
-  ingress:
-  - from: [{podSelector: {matchLabels: {app: web}}}]
-    ports: [{port: 80}]
-)";
-
-std::string Cilium(const std::string& sections) {
-  return absl::StrCat(
-      "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n"
-      "metadata: {name: db, namespace: town}\nspec:\n"
-      "  endpointSelector: {matchLabels: {app: db}}\n",
-      sections);
-}
-
 std::string AllowWeb(const std::string& port, const std::string& rules = "") {
-  return Cilium(absl::StrCat(
-      "  ingress:\n  - fromEndpoints: [{matchLabels: {app: web}}]\n"
-      "    toPorts:\n    - ports: [{port: '",
-      port, "', protocol: TCP}]\n", rules));
+  return CiliumDbFromWeb("db", port, rules);
 }
 
-constexpr char kHttp[] = "      rules: {http: [{method: GET}]}\n";
-
-PolicyDiff Between(const std::string& before, const std::string& after) {
-  return Diff(*CompileCluster(Load(kPods + before)),
-              *CompileCluster(Load(kPods + after)));
+PolicyDiff Between(absl::string_view before, absl::string_view after) {
+  return Diff(*CompileCluster(Load(absl::StrCat(kTwoPods, before))),
+              *CompileCluster(Load(absl::StrCat(kTwoPods, after))));
 }
 
 std::string Told(const PolicyDiff& diff,
@@ -85,12 +51,12 @@ std::vector<std::string> Lines(const PolicyDiff& diff) {
 
 TEST(DiffDialectsTest, ACiliumPolicyOnOneSideIsComparedByWhatItAllows) {
   EXPECT_THAT(
-      Lines(Between(kNetwork, AllowWeb("80"))),
+      Lines(Between(kDbFromWeb, AllowWeb("80"))),
       ElementsAre("other rules TCP 80: allow, allowed by NetworkPolicy town/db "
                   "ingress[0] -> allow, allowed by CiliumNetworkPolicy town/db "
                   "ingress[0]"));
   EXPECT_THAT(
-      Lines(Between(kNetwork, AllowWeb("81"))),
+      Lines(Between(kDbFromWeb, AllowWeb("81"))),
       ElementsAre("opens TCP 81: deny, default deny: isolated for ingress by "
                   "NetworkPolicy town/db, and no rule allows this -> allow, "
                   "allowed by CiliumNetworkPolicy town/db ingress[0]",
@@ -100,9 +66,9 @@ TEST(DiffDialectsTest, ACiliumPolicyOnOneSideIsComparedByWhatItAllows) {
 }
 
 TEST(DiffDialectsTest, ADenialClosesAndIsNamed) {
-  const std::string denial = Cilium(
-      "  ingressDeny:\n  - fromEndpoints: [{matchLabels: {app: web}}]\n");
-  const PolicyDiff diff = Between(kNetwork, kNetwork + denial);
+  const std::string denial = CiliumOfDb(
+      "db", "  ingressDeny:\n  - fromEndpoints: [{matchLabels: {app: web}}]\n");
+  const PolicyDiff diff = Between(kDbFromWeb, absl::StrCat(kDbFromWeb, denial));
   EXPECT_THAT(
       Lines(diff),
       ElementsAre("closes TCP 80: allow, allowed by NetworkPolicy town/db "
@@ -114,24 +80,15 @@ TEST(DiffDialectsTest, ADenialClosesAndIsNamed) {
 }
 
 TEST(DiffDialectsTest, TheAdminTierOpensWhatNetworkPoliciesDeny) {
-  const std::string admin = R"(---
-apiVersion: policy.networking.k8s.io/v1alpha2
-kind: ClusterNetworkPolicy
-metadata: {name: monitoring}
-spec:
-  tier: Admin
-  priority: 10
-  subject: {pods: {podSelector: {matchLabels: {app: db}}}}
-  ingress:
-  - action: Accept
-    from: [{namespaces: {}}]
-    protocols: [{tcp: {destinationPort: {number: 9100}}}]
-)";
+  const std::string admin = ClusterOfDb(
+      "Admin",
+      "{action: Accept, from: [{namespaces: {}}], protocols: [{tcp: "
+      "{destinationPort: {number: 9100}}}]}");
   EXPECT_THAT(
-      Lines(Between(kNetwork, kNetwork + admin)),
+      Lines(Between(kDbFromWeb, absl::StrCat(kDbFromWeb, admin))),
       ElementsAre("opens TCP 9100: deny, default deny: isolated for ingress by "
                   "NetworkPolicy town/db, and no rule allows this -> allow, "
-                  "allowed by ClusterNetworkPolicy monitoring ingress[0]"));
+                  "allowed by ClusterNetworkPolicy guard ingress[0]"));
 }
 
 TEST(DiffDialectsTest, ARedirectCountsAsAllowedButIsToldApart) {
@@ -149,8 +106,9 @@ TEST(DiffDialectsTest, ARedirectCountsAsAllowedButIsToldApart) {
 
 TEST(DiffDialectsTest, TheSameDenialForAnotherReasonIsNoChange) {
   EXPECT_THAT(
-      Lines(Between(Cilium("  ingress: [{}]\n"),
-                    Cilium("  ingressDeny:\n  - fromEntities: [all]\n"))),
+      Lines(Between(
+          CiliumOfDb("db", "  ingress: [{}]\n"),
+          CiliumOfDb("db", "  ingressDeny:\n  - fromEntities: [all]\n"))),
       IsEmpty());
 }
 

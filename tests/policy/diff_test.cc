@@ -23,33 +23,20 @@ using ::testing::IsEmpty;
 using testing::On;
 using testing::OnRange;
 using testing::Pods;
+using testing::Replica;
 using testing::Select;
 using Presence = PolicyDiff::Presence;
 
 constexpr char kV4[] = "0.0.0.0-255.255.255.255";
 constexpr char kV6[] = "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
 
-Pod MakePod(const std::string& owner, const std::string& name,
-            std::vector<std::string> addresses = {}) {
-  Pod pod;
-  pod.ns = "town";
-  pod.name = name;
-  pod.labels.Set("app", owner);
-  pod.owner_kind = "Deployment";
-  pod.owner_name = owner;
-  for (const std::string& address : addresses) {
-    pod.addresses.push_back(*IpAddress::Parse(address));
-  }
-  return pod;
-}
-
 // Two replicas of web and one of db, in "town", before and after.
 class DiffTest : public ::testing::Test {
  protected:
   DiffTest() {
     for (Cluster* cluster : {&before_, &after_}) {
-      cluster->pods = {MakePod("web", "web-0"), MakePod("web", "web-1"),
-                       MakePod("db", "db-0")};
+      cluster->pods = {Replica("web", "web-0"), Replica("web", "web-1"),
+                       Replica("db", "db-0")};
     }
   }
 
@@ -188,7 +175,7 @@ TEST_F(DiffTest, PrefixesThatSayTheSameCutNothing) {
 
 TEST_F(DiffTest, ABlockThatCoversAPodOpensThePod) {
   for (Cluster* cluster : {&before_, &after_}) {
-    cluster->pods[2] = MakePod("db", "db-0", {"10.0.0.7"});
+    cluster->pods[2] = Replica("db", "db-0", {"10.0.0.7"});
   }
   Add(before_, Egress({}), "web");
   Add(after_, Egress({{{Block("10.0.0.7/32")}, {On("5432/TCP")}}}), "web");
@@ -198,8 +185,8 @@ TEST_F(DiffTest, ABlockThatCoversAPodOpensThePod) {
 }
 
 TEST_F(DiffTest, ReplicasAndTheirNamesDoNotMatter) {
-  after_.pods = {MakePod("web", "web-x"), MakePod("web", "web-y"),
-                 MakePod("web", "web-z"), MakePod("db", "db-0")};
+  after_.pods = {Replica("web", "web-x"), Replica("web", "web-y"),
+                 Replica("web", "web-z"), Replica("db", "db-0")};
   Add(before_, Ingress({{{Pods(Select({{"app", "web"}}))}, {}}}), "db");
   after_.policies = before_.policies;
   const PolicyDiff diff = Compared();
@@ -222,7 +209,7 @@ TEST_F(DiffTest, AReplicaIsComparedWithOneOfItsLabels) {
 }
 
 TEST_F(DiffTest, WhatANewWorkloadIsAllowedOpens) {
-  after_.pods.push_back(MakePod("probe", "probe-0"));
+  after_.pods.push_back(Replica("probe", "probe-0"));
   Add(after_, Egress({{{Pods(Select({{"app", "db"}}))}, {On("80/TCP")}}}),
       "probe");
   Add(after_, Ingress({}), "probe");
@@ -235,7 +222,7 @@ TEST_F(DiffTest, WhatANewWorkloadIsAllowedOpens) {
 }
 
 TEST_F(DiffTest, WhatAWorkloadThatIsGoneWasAllowedCloses) {
-  before_.pods.push_back(MakePod("probe", "probe-0"));
+  before_.pods.push_back(Replica("probe", "probe-0"));
   Add(before_, Egress({{{Pods(Select({{"app", "db"}}))}, {On("80/TCP")}}}),
       "probe");
   Add(before_, Ingress({}), "probe");
@@ -247,11 +234,11 @@ TEST_F(DiffTest, WhatAWorkloadThatIsGoneWasAllowedCloses) {
 
 TEST_F(DiffTest, AddressesOfOneFamilyAreComparedWithEachOther) {
   for (Cluster* cluster : {&before_, &after_}) {
-    cluster->pods = {MakePod("web", "web-0", {"10.0.0.1", "fd00::1"}),
-                     MakePod("db", "db-0", {"10.0.0.2", "fd00::2"})};
+    cluster->pods = {Replica("web", "web-0", {"10.0.0.1", "fd00::1"}),
+                     Replica("db", "db-0", {"10.0.0.2", "fd00::2"})};
   }
   // Neither the order nor the numbers matter to who is selected by labels.
-  after_.pods[0] = MakePod("web", "web-0", {"fd00::9", "10.0.0.9"});
+  after_.pods[0] = Replica("web", "web-0", {"fd00::9", "10.0.0.9"});
   Add(before_, Ingress({{{Block("fd00::/64")}, {On("80/TCP")}}}), "db");
   Add(after_, Ingress({{{Block("10.0.0.0/24")}, {On("80/TCP")}}}), "db");
   EXPECT_THAT(
@@ -263,10 +250,10 @@ TEST_F(DiffTest, AddressesOfOneFamilyAreComparedWithEachOther) {
 }
 
 TEST_F(DiffTest, AnAddressThatIsNewMeetsWhatItMeets) {
-  before_.pods[0] = MakePod("web", "web-0", {"10.0.0.1"});
-  before_.pods[2] = MakePod("db", "db-0", {"10.0.0.2", "fd00::2"});
+  before_.pods[0] = Replica("web", "web-0", {"10.0.0.1"});
+  before_.pods[2] = Replica("db", "db-0", {"10.0.0.2", "fd00::2"});
   after_.pods[2] = before_.pods[2];
-  after_.pods[0] = MakePod("web", "web-0", {"10.0.0.1", "fd00::1"});
+  after_.pods[0] = Replica("web", "web-0", {"10.0.0.1", "fd00::1"});
   before_.pods.erase(before_.pods.begin() + 1);
   after_.pods.erase(after_.pods.begin() + 1);
   const PolicyDiff diff = Compared();
@@ -276,7 +263,7 @@ TEST_F(DiffTest, AnAddressThatIsNewMeetsWhatItMeets) {
 
 TEST_F(DiffTest, ThePodsOwnNodeIsAllowedOnBothSides) {
   for (Cluster* cluster : {&before_, &after_}) {
-    Pod agent = MakePod("agent", "agent-0", {"192.168.0.1"});
+    Pod agent = Replica("agent", "agent-0", {"192.168.0.1"});
     agent.host_network = true;
     cluster->pods.push_back(agent);
     Add(*cluster, Ingress({{{Pods({})}, {}}}), "db");

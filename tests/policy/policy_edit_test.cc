@@ -20,6 +20,7 @@ using testing::OnNamed;
 using testing::OnRange;
 using testing::Pods;
 using testing::PodsIn;
+using testing::Replica;
 using testing::Select;
 using Kind = PolicyEdit::Kind;
 
@@ -27,14 +28,7 @@ using Kind = PolicyEdit::Kind;
 Cluster MakeCluster() {
   Cluster cluster;
   cluster.namespaces["town"] = MakeNamespace("town", {{"team", "one"}});
-  for (const char* name : {"web-0", "web-1"}) {
-    Pod& pod = cluster.pods.emplace_back();
-    pod.ns = "town";
-    pod.name = name;
-    pod.labels.Set("app", "web");
-    pod.owner_kind = "Deployment";
-    pod.owner_name = "web";
-  }
+  cluster.pods = {Replica("web", "web-0"), Replica("web", "web-1")};
   NetworkPolicy policy = Ingress({{{Pods({})}, {On("80/TCP")}}, {}});
   policy.name = "p";
   cluster.policies.push_back(policy);

@@ -108,6 +108,20 @@ NetworkPolicy Egress(std::vector<NetworkPolicyRule> rules) {
   return policy;
 }
 
+Pod Replica(const std::string& owner, const std::string& name,
+            const std::vector<std::string>& addresses, const std::string& ns) {
+  Pod pod;
+  pod.ns = ns;
+  pod.name = name;
+  pod.labels.Set("app", owner);
+  pod.owner_kind = "Deployment";
+  pod.owner_name = owner;
+  for (const std::string& address : addresses) {
+    pod.addresses.push_back(*IpAddress::Parse(address));
+  }
+  return pod;
+}
+
 void Town::AddNamespace(const std::string& name, Pairs labels) {
   Namespace ns;
   ns.name = name;

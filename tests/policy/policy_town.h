@@ -36,6 +36,11 @@ PortRule OnNamed(const std::string& name, Protocol protocol = Protocol::kTcp);
 NetworkPolicy Ingress(std::vector<NetworkPolicyRule> rules);
 NetworkPolicy Egress(std::vector<NetworkPolicyRule> rules);
 
+// Of the Deployment `owner`, which is its label "app" too.
+Pod Replica(const std::string& owner, const std::string& name,
+            const std::vector<std::string>& addresses = {},
+            const std::string& ns = "town");
+
 class Town {
  public:
   struct PodOptions {

@@ -10,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/policy/manifest_text.h"
+#include "tests/policy/two_pods_text.h"
 
 namespace ciliumcore {
 namespace {
@@ -19,59 +20,13 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Tier = DeniedSide::Tier;
 
-constexpr char kPods[] = R"(
-apiVersion: v1
-kind: Namespace
-metadata: {name: town}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: web, namespace: town, labels: {app: web}}
-spec: {}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: db, namespace: town, labels: {app: db}}
-spec: {}
-)";
-
-// Isolates db, and allows web one port.
-constexpr char kDbFromWeb[] = R"(---
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: db, namespace: town}
-spec:
-  podSelector: {matchLabels: {app: db}}
-  ingress:
-  - from: [{podSelector: {matchLabels: {app: web}}}]
-    ports: [{port: 80}]
-)";
-
-std::string CiliumOfDb(const std::string& name, const std::string& sections) {
-  return absl::StrCat(
-      "---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n"
-      "metadata: {name: ",
-      name, ", namespace: town}\nspec:\n  endpointSelector:",
-      " {matchLabels: {app: db}}\n", sections);
-}
-
-std::string ClusterOfDb(const std::string& tier, const std::string& rule) {
-  return absl::StrCat(
-      "---\napiVersion: policy.networking.k8s.io/v1alpha2\n"
-      "kind: ClusterNetworkPolicy\nmetadata: {name: guard}\nspec:\n  tier: ",
-      tier,
-      "\n  priority: 10\n  subject: {pods: {podSelector: {matchLabels: "
-      "{app: db}}}}\n  ingress:\n  - ",
-      rule, "\n");
-}
-
 constexpr char kDenyEverybody[] = "{action: Deny, from: [{namespaces: {}}]}";
 
 // web -> db, to port 81 of TCP.
 class Question {
  public:
   explicit Question(const std::string& policies)
-      : cluster_(*CompileCluster(Load(kPods + policies))),
+      : cluster_(*CompileCluster(Load(absl::StrCat(kTwoPods, policies)))),
         source_(FindNamedEnds(cluster_, "town/web")->front()),
         destination_(FindNamedEnds(cluster_, "town/db")->front()) {}
 
@@ -128,7 +83,8 @@ constexpr char kDenyWeb[] =
 
 TEST(WhyNotDialectsTest, ADenialOfCiliumIsNamedAndNoRuleOverrulesIt) {
   // The NetworkPolicy lacks only a port, which would be one condition.
-  const Question question(kDbFromWeb + CiliumOfDb("guard", kDenyWeb));
+  const Question question(
+      absl::StrCat(kDbFromWeb, CiliumOfDb("guard", kDenyWeb)));
   const DeniedSide side = question.Denied();
   EXPECT_EQ(side.reason, RuleSet::Kind::kDenied);
   EXPECT_EQ(side.tier, Tier::kNormal);
@@ -187,11 +143,11 @@ TEST(WhyNotDialectsTest, ANamespacesLabelThatARuleOfCiliumAsksForAllows) {
 }
 
 TEST(WhyNotDialectsTest, ARuleOfANetworkPolicyAllowsWhereBothIsolate) {
-  const Question question(
-      kDbFromWeb +
+  const Question question(absl::StrCat(
+      kDbFromWeb,
       CiliumOfDb("guard",
                  "  ingress:\n  - fromEndpoints: [{matchLabels: {app: api}}]"
-                 "\n"));
+                 "\n")));
   const DeniedSide side = question.Denied();
   EXPECT_EQ(side.isolated_by.size(), 2u);
   ASSERT_EQ(side.rules.size(), 1u);
@@ -202,11 +158,11 @@ TEST(WhyNotDialectsTest, ARuleOfANetworkPolicyAllowsWhereBothIsolate) {
 }
 
 TEST(WhyNotDialectsTest, AuthenticationThatIsDemandedDenies) {
-  const Question question(
-      kDbFromWeb +
+  const Question question(absl::StrCat(
+      kDbFromWeb,
       CiliumOfDb("guard",
                  "  ingress:\n  - fromEndpoints: [{matchLabels: {app: web}}]\n"
-                 "    authentication: {mode: required}\n"));
+                 "    authentication: {mode: required}\n")));
   const DeniedSide side = question.Denied();
   EXPECT_EQ(side.reason, RuleSet::Kind::kAuthentication);
   EXPECT_THAT(Names(side.denied_by),
@@ -215,7 +171,8 @@ TEST(WhyNotDialectsTest, AuthenticationThatIsDemandedDenies) {
 }
 
 TEST(WhyNotDialectsTest, TheAdminTierIsNotOverruled) {
-  const Question question(kDbFromWeb + ClusterOfDb("Admin", kDenyEverybody));
+  const Question question(
+      absl::StrCat(kDbFromWeb, ClusterOfDb("Admin", kDenyEverybody)));
   const DeniedSide side = question.Denied();
   EXPECT_EQ(side.reason, RuleSet::Kind::kDenied);
   EXPECT_EQ(side.tier, Tier::kAdmin);
@@ -242,7 +199,7 @@ TEST(WhyNotDialectsTest, TheBaselineTierIsAskedLast) {
   question.ExpectNoChange(
       "ingress: denied by ClusterNetworkPolicy guard ingress[0]");
   // A NetworkPolicy that isolates decides before it.
-  EXPECT_THAT(Question(baseline + kDbFromWeb).Edits(),
+  EXPECT_THAT(Question(absl::StrCat(baseline, kDbFromWeb)).Edits(),
               ElementsAre(HasSubstr("add to the ports of")));
   // A label makes one do so.
   EXPECT_THAT(Question(baseline + R"(---
@@ -273,11 +230,7 @@ TEST(WhyNotDialectsTest, OneSideThatCannotBeAllowedLeavesNoChange) {
 }
 
 TEST(WhyNotDialectsTest, WhatAProxyJudgesIsAllowed) {
-  const Question question(
-      CiliumOfDb("guard",
-                 "  ingress:\n  - fromEndpoints: [{matchLabels: {app: web}}]\n"
-                 "    toPorts:\n    - ports: [{port: '81', protocol: TCP}]\n"
-                 "      rules: {http: [{method: GET}]}\n"));
+  const Question question(CiliumDbFromWeb("guard", "81", kHttp));
   const WhyNot why = question.Explain();
   EXPECT_EQ(why.decision.ingress.verdict, Verdict::kRedirect);
   EXPECT_THAT(why.sides, IsEmpty());

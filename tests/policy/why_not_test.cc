@@ -28,6 +28,7 @@ using testing::OnNamed;
 using testing::OnRange;
 using testing::Pods;
 using testing::PodsIn;
+using testing::Replica;
 using testing::Select;
 using Operator = LabelSelector::Operator;
 
@@ -47,14 +48,7 @@ class WhyNotTest : public ::testing::Test {
 
   Pod& AddPod(const std::string& ns, const std::string& owner,
               const std::string& name, const std::string& address) {
-    Pod& pod = cluster_.pods.emplace_back();
-    pod.ns = ns;
-    pod.name = name;
-    pod.labels.Set("app", owner);
-    pod.owner_kind = "Deployment";
-    pod.owner_name = owner;
-    pod.addresses = {*IpAddress::Parse(address)};
-    return pod;
+    return cluster_.pods.emplace_back(Replica(owner, name, {address}, ns));
   }
 
   void Add(NetworkPolicy policy, const LabelSelector& subject) {
