@@ -3,101 +3,158 @@
 #include "lib/policy/counterparts_internal.h"
 
 #include <algorithm>
-#include <string>
 #include <tuple>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
 
 namespace ciliumcore {
 namespace {
 
 using Presence = PolicyDiff::Presence;
 
-// Of one workload on one side: where to look for a counterpart.
-class Candidates {
+// Finds counterparts for members of two sides, each known by its place there.
+class Pairing {
  public:
-  Candidates(const std::vector<Pod>& pods, const std::vector<uint32_t>& members)
-      : first_(members.empty() ? Counterparts::kNone : members.front()) {
-    for (uint32_t pod : members) {
-      by_name_.try_emplace(pods[pod].name, pod);
-      by_labels_.try_emplace(pods[pod].labels, pod);
+  Pairing(size_t before, size_t after)
+      : after_of_(before, Counterparts::kNone),
+        before_of_(after, Counterparts::kNone) {}
+
+  // Whether there is somebody without counterpart on both sides.
+  bool can_pair() const {
+    return pairs_ < std::min(after_of_.size(), before_of_.size());
+  }
+  uint32_t after_of(uint32_t before) const { return after_of_[before]; }
+  uint32_t before_of(uint32_t after) const { return before_of_[after]; }
+
+  // Makes those of equal keys each other's counterpart, one by one in order.
+  template <typename Key>
+  void PairBy(const std::vector<Key>& before, const std::vector<Key>& after) {
+    absl::flat_hash_map<Key, std::vector<uint32_t>> free;  // the first is last
+    for (uint32_t i = static_cast<uint32_t>(after.size()); i-- > 0;) {
+      if (before_of_[i] == Counterparts::kNone) free[after[i]].push_back(i);
+    }
+    for (uint32_t i = 0; i < before.size(); ++i) {
+      if (after_of_[i] != Counterparts::kNone) continue;
+      const auto at = free.find(before[i]);
+      if (at == free.end() || at->second.empty()) continue;
+      after_of_[i] = at->second.back();
+      before_of_[after_of_[i]] = i;
+      at->second.pop_back();
+      ++pairs_;
     }
   }
 
-  bool HasName(const Pod& pod) const { return by_name_.contains(pod.name); }
+  // Those that are left get the first of their key, which somebody has already.
+  // Nothing can be paired by that key any more.
+  template <typename Key>
+  void ShareBy(const std::vector<Key>& before, const std::vector<Key>& after) {
+    Share(before, after, after_of_);
+    Share(after, before, before_of_);
+  }
 
-  uint32_t Of(const Pod& pod) const {
-    if (auto at = by_name_.find(pod.name); at != by_name_.end()) {
-      return at->second;
+  // All of before, in order, and then those of after that are nobody's.
+  std::vector<Counterparts> Result() const {
+    std::vector<Counterparts> result;
+    for (uint32_t i = 0; i < after_of_.size(); ++i) {
+      result.push_back({i, after_of_[i]});
     }
-    auto at = by_labels_.find(pod.labels);
-    return at != by_labels_.end() ? at->second : first_;
+    for (uint32_t i = 0; i < before_of_.size(); ++i) {
+      const uint32_t before = before_of_[i];
+      if (before == Counterparts::kNone || after_of_[before] != i) {
+        result.push_back({before, i});
+      }
+    }
+    return result;
   }
 
  private:
-  const uint32_t first_;
-  absl::flat_hash_map<std::string, uint32_t> by_name_;
-  absl::flat_hash_map<Labels, uint32_t> by_labels_;
+  template <typename Key>
+  static void Share(const std::vector<Key>& keys,
+                    const std::vector<Key>& others,
+                    std::vector<uint32_t>& counterparts) {
+    absl::flat_hash_map<Key, uint32_t> first;
+    for (uint32_t i = 0; i < others.size(); ++i) {
+      first.try_emplace(others[i], i);
+    }
+    for (uint32_t i = 0; i < keys.size(); ++i) {
+      if (counterparts[i] != Counterparts::kNone) continue;
+      const auto at = first.find(keys[i]);
+      if (at != first.end()) counterparts[i] = at->second;
+    }
+  }
+
+  std::vector<uint32_t> after_of_;   // by place before
+  std::vector<uint32_t> before_of_;  // by place after
+  size_t pairs_ = 0;
 };
+
+// What `key_of` says of each.
+template <typename Member, typename KeyOf>
+auto KeysOf(const std::vector<Member>& members, const KeyOf& key_of) {
+  std::vector<decltype(key_of(members.front()))> keys;
+  for (const Member& member : members) keys.push_back(key_of(member));
+  return keys;
+}
+
+std::vector<const Pod*> PodsOf(const CompiledCluster& side,
+                               const Workload* workload) {
+  std::vector<const Pod*> pods;
+  if (workload == nullptr) return pods;
+  for (uint32_t pod : workload->pods) {
+    pods.push_back(&side.cluster.pods[pod]);
+  }
+  return pods;
+}
 
 WorkloadCounterparts MatchPods(const CompiledCluster& before,
                                const CompiledCluster& after,
                                const Workload* before_workload,
                                const Workload* after_workload,
                                std::vector<PolicyDiff::LonePod>& lone) {
-  static const std::vector<uint32_t>* const kNobody =
-      new std::vector<uint32_t>();
   const Workload& named =
       before_workload != nullptr ? *before_workload : *after_workload;
-  const std::vector<uint32_t>& old_pods =
-      before_workload != nullptr ? before_workload->pods : *kNobody;
-  const std::vector<uint32_t>& new_pods =
-      after_workload != nullptr ? after_workload->pods : *kNobody;
-
   WorkloadCounterparts matched;
   matched.workload = {named.ns, named.name, named.kind,
                       before_workload == nullptr  ? Presence::kAfter
                       : after_workload == nullptr ? Presence::kBefore
                                                   : Presence::kBoth};
-  const Candidates old_candidates(before.cluster.pods, old_pods);
-  const Candidates new_candidates(after.cluster.pods, new_pods);
-  for (uint32_t pod : old_pods) {
-    const Pod& old_pod = before.cluster.pods[pod];
-    matched.pods.push_back({pod, new_candidates.Of(old_pod)});
-    if (!new_candidates.HasName(old_pod)) {
-      lone.push_back({old_pod.ToString(), Presence::kBefore});
-    }
+  const std::vector<const Pod*> old_pods = PodsOf(before, before_workload);
+  const std::vector<const Pod*> new_pods = PodsOf(after, after_workload);
+  Pairing pairing(old_pods.size(), new_pods.size());
+  const auto pair_by = [&](const auto& key_of) {
+    if (!pairing.can_pair()) return;
+    pairing.PairBy(KeysOf(old_pods, key_of), KeysOf(new_pods, key_of));
+  };
+  const auto labels = [](const Pod* pod) { return pod->labels; };
+  const auto nothing = [](const Pod*) { return 0; };
+  pair_by([](const Pod* pod) { return absl::string_view(pod->name); });
+  for (uint32_t i = 0; i < old_pods.size(); ++i) {
+    if (pairing.after_of(i) != Counterparts::kNone) continue;
+    lone.push_back({old_pods[i]->ToString(), Presence::kBefore});
   }
-  for (uint32_t pod : new_pods) {
-    const Pod& new_pod = after.cluster.pods[pod];
-    if (old_candidates.HasName(new_pod)) continue;
-    matched.pods.push_back({old_candidates.Of(new_pod), pod});
-    lone.push_back({new_pod.ToString(), Presence::kAfter});
+  for (uint32_t i = 0; i < new_pods.size(); ++i) {
+    if (pairing.before_of(i) != Counterparts::kNone) continue;
+    lone.push_back({new_pods[i]->ToString(), Presence::kAfter});
+  }
+  pair_by(
+      [](const Pod* pod) { return std::pair(pod->labels, pod->addresses); });
+  pair_by(labels);
+  pair_by(nothing);
+  pairing.ShareBy(KeysOf(old_pods, labels), KeysOf(new_pods, labels));
+  pairing.ShareBy(KeysOf(old_pods, nothing), KeysOf(new_pods, nothing));
+
+  for (Counterparts pod : pairing.Result()) {
+    if (pod.before != Counterparts::kNone) {
+      pod.before = before_workload->pods[pod.before];
+    }
+    if (pod.after != Counterparts::kNone) {
+      pod.after = after_workload->pods[pod.after];
+    }
+    matched.pods.push_back(pod);
   }
   return matched;
-}
-
-// The place in `others` of what stands for `addresses[index]` there.
-uint32_t CounterpartOf(const std::vector<IpAddress>& addresses, uint32_t index,
-                       const std::vector<IpAddress>& others) {
-  if (others.empty() || addresses.empty()) return 0;
-  const IpAddress& address = addresses[index];
-  const auto same = std::find(others.begin(), others.end(), address);
-  if (same != others.end()) return static_cast<uint32_t>(same - others.begin());
-  // The next of the family, by turns; the last if there are too few.
-  uint32_t skip = static_cast<uint32_t>(
-      std::count_if(addresses.begin(), addresses.begin() + index,
-                    [&address](const IpAddress& earlier) {
-                      return earlier.is_v4() == address.is_v4();
-                    }));
-  uint32_t found = Counterparts::kNone;
-  for (uint32_t i = 0; i < others.size(); ++i) {
-    if (others[i].is_v4() != address.is_v4()) continue;
-    found = i;
-    if (skip-- == 0) break;
-  }
-  return found;
 }
 
 }  // namespace
@@ -133,16 +190,20 @@ std::vector<WorkloadCounterparts> MatchWorkloads(
 
 std::vector<Counterparts> MatchAddresses(const std::vector<IpAddress>& before,
                                          const std::vector<IpAddress>& after) {
-  std::vector<Counterparts> ways;
-  for (uint32_t i = 0; i < std::max<size_t>(before.size(), 1); ++i) {
-    ways.push_back({i, CounterpartOf(before, i, after)});
+  if (before.empty() || after.empty()) {
+    std::vector<Counterparts> ways;
+    const size_t count = std::max({before.size(), after.size(), size_t{1}});
+    for (uint32_t i = 0; i < count; ++i) {
+      ways.push_back({before.empty() ? 0 : i, after.empty() ? 0 : i});
+    }
+    return ways;
   }
-  for (uint32_t i = 0; i < std::max<size_t>(after.size(), 1); ++i) {
-    ways.push_back({CounterpartOf(after, i, before), i});
-  }
-  std::sort(ways.begin(), ways.end());
-  ways.erase(std::unique(ways.begin(), ways.end()), ways.end());
-  return ways;
+  Pairing pairing(before.size(), after.size());
+  const auto family = [](const IpAddress& address) { return address.is_v4(); };
+  pairing.PairBy(before, after);
+  pairing.PairBy(KeysOf(before, family), KeysOf(after, family));
+  pairing.ShareBy(KeysOf(before, family), KeysOf(after, family));
+  return pairing.Result();
 }
 
 }  // namespace ciliumcore

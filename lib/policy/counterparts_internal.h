@@ -31,14 +31,16 @@ struct WorkloadCounterparts {
 };
 
 // The workloads of both sides, ascending, with their pods: one entry for each
-// that is before, in that order, and for each whose name is only after. A pod
-// may be the counterpart of several. Adds pods of one side's name to `lone`.
+// that is before, in that order, and for each of after that is nobody's
+// counterpart there. Only where there are more of a workload on one side is a
+// pod the counterpart of several. Adds pods of one side's name to `lone`.
 std::vector<WorkloadCounterparts> MatchWorkloads(
     const CompiledCluster& before, const CompiledCluster& after,
     std::vector<PolicyDiff::LonePod>& lone);
 
 // The ways to meet a pod: every address of each side with its counterpart on
-// the other. A pod without address has one way, numbered 0.
+// the other, which is that of several only where there are more of its family
+// on one side. A pod without address has one way, numbered 0.
 std::vector<Counterparts> MatchAddresses(const std::vector<IpAddress>& before,
                                          const std::vector<IpAddress>& after);
 

@@ -199,6 +199,53 @@ TEST_F(DiffTest, ReplicasAndTheirNamesDoNotMatter) {
                           PolicyDiff::LonePod{"town/web-z", Presence::kAfter}));
 }
 
+TEST_F(DiffTest, APodThatIsRenamedIsStillOnePod) {
+  Add(before_, Ingress({}), "db");
+  Add(after_, Ingress({{{Pods({})}, {On("80/TCP")}}}), "db");
+  after_.pods[0].name = "web-x";
+  after_.pods[2].name = "db-x";
+  EXPECT_THAT(Lines(Compared()), ElementsAre("opens web -> db TCP 80 2/2"));
+  after_.pods[1].name = "web-y";
+  const PolicyDiff diff = Compared();
+  EXPECT_THAT(Lines(diff), ElementsAre("opens web -> db TCP 80 2/2"));
+  EXPECT_EQ(diff.opened.pairs, 2u);
+}
+
+TEST_F(DiffTest, APodThatIsRenamedKeepsItsAddress) {
+  for (Cluster* cluster : {&before_, &after_}) {
+    cluster->pods = {Replica("web", "web-0", {"10.0.0.1"}),
+                     Replica("web", "web-1", {"10.0.0.2"}),
+                     Replica("db", "db-0")};
+    Add(*cluster, Ingress({{{Block("10.0.0.1/32")}, {}}}), "db");
+  }
+  after_.pods[0].name = "web-y";
+  after_.pods[1].name = "web-x";
+  std::swap(after_.pods[0], after_.pods[1]);
+  EXPECT_THAT(Lines(Compared()), IsEmpty());
+}
+
+TEST_F(DiffTest, APodThatIsRenamedMayGetOtherLabelsToo) {
+  // As when a template changes: each of the old replicas gives way to one.
+  after_.pods[0] = Replica("web", "web-x");
+  after_.pods[1] = Replica("web", "web-y");
+  for (Pod& pod : after_.pods) pod.labels.Set("version", "2");
+  Add(before_, Ingress({}), "db");
+  Add(after_, Ingress({{{Pods(Select({{"version", "2"}}))}, {}}}), "db");
+  EXPECT_THAT(Lines(Compared()), ElementsAre("opens web -> db all 2/2"));
+}
+
+TEST_F(DiffTest, AReplicaThatIsLeftIsComparedWithOneOfItsLabels) {
+  for (Cluster* cluster : {&before_, &after_}) {
+    cluster->pods[1].labels.Set("special", "yes");
+    Add(*cluster, Ingress({{{Pods(Select({{"special", "yes"}}))}, {}}}), "db");
+  }
+  after_.pods.push_back(after_.pods[1]);
+  after_.pods.back().name = "web-2";
+  EXPECT_THAT(Lines(Compared()), IsEmpty());
+  std::swap(before_, after_);
+  EXPECT_THAT(Lines(Compared()), IsEmpty());
+}
+
 TEST_F(DiffTest, AReplicaIsComparedWithOneOfItsLabels) {
   for (Cluster* cluster : {&before_, &after_}) {
     cluster->pods[1].labels.Set("special", "yes");
@@ -247,6 +294,16 @@ TEST_F(DiffTest, AddressesOfOneFamilyAreComparedWithEachOther) {
                   HasSubstr("opens 10.0.0.0-10.0.0.255 -> db TCP 80"),
                   HasSubstr("closes fd00::-fd00::ffff:ffff:ffff:ffff "
                             "-> db TCP 80")));
+}
+
+TEST_F(DiffTest, AnAddressThatAnotherReplacesIsStillOne) {
+  before_.pods = {Replica("web", "web-0", {"10.0.0.1", "10.0.0.2"}),
+                  Replica("db", "db-0", {"10.0.0.3"})};
+  after_.pods = {Replica("web", "web-0", {"10.0.0.4", "10.0.0.1"}),
+                 Replica("db", "db-0", {"10.0.0.3"})};
+  Add(before_, Ingress({}), "db");
+  Add(after_, Ingress({{{Pods({})}, {}}}), "db");
+  EXPECT_THAT(Lines(Compared()), ElementsAre("opens web -> db all 2/2"));
 }
 
 TEST_F(DiffTest, AnAddressThatIsNewMeetsWhatItMeets) {

@@ -115,12 +115,15 @@ absl::string_view ChangeName(PolicyDiff::Kind kind);
 // let pass is not compared.
 //
 // - A pod's counterpart on the other side is the pod of its name in its
-//   workload, else one of that workload with its labels, else the workload's
-//   first; so it matters neither how many replicas there are nor how they are
-//   called. A pod without counterpart is allowed nothing where it is not: what
-//   a new workload is allowed opens.
+//   workload; else one whose name is not there either, of the same labels and
+//   addresses, else of the same labels, else any; each of one only. Where a
+//   workload has more pods on one side, those that are left are compared with
+//   the first of their labels, else with the first. So it matters neither how
+//   many replicas there are nor how they are called. A pod without counterpart
+//   is allowed nothing where it is not: what a new workload is allowed opens.
 // - A pod's address is compared with the same one, else with the pod's next of
-//   the same family, else with the pod as it is without address.
+//   the same family, else with its first, else with the pod as it is without
+//   address.
 // - Addresses outside are those of no pod, in ranges that neither side's
 //   prefixes cut.
 //
