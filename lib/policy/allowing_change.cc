@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/policy/why_not.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/policy/flow_rule_internal.h"
 #include "lib/policy/label_edits_internal.h"
 #include "lib/policy/rule_conditions_internal.h"
 
@@ -26,53 +27,6 @@ using Edits = std::vector<PolicyEdit>;
 
 constexpr size_t kRuleConditions = 2;  // of a rule that is added
 constexpr size_t kMostLabels = 2;
-
-// The port of a rule that allows `port`; none where no port says it.
-std::vector<PortRule> PortsFor(const PortProtocol& port) {
-  if (!HasPorts(port.protocol)) return {};
-  PortRule rule;
-  rule.protocol = port.protocol;
-  if (port.port != 0) rule.port = port.port;
-  return {rule};
-}
-
-// The peer of a rule in namespace `ns` that means `peer`, a pod of `cluster` or
-// an address outside.
-PeerRule PeerFor(const EndView& peer, const std::string& ns,
-                 const Cluster& cluster) {
-  PeerRule rule;
-  if (!peer.is_pod) {
-    const int length = peer.address->is_v4() ? 32 : 128;
-    rule.ip_block = IpBlock{IpPrefix::Of(*peer.address, length), {}};
-    return rule;
-  }
-  if (peer.ns != ns) {
-    rule.namespace_selector.emplace().match_labels = {
-        {std::string(kNamespaceNameLabel), peer.ns}};
-  }
-  const auto selected = [&](const LabelSelector& selector) {
-    std::vector<const Pod*> pods;
-    for (const Pod& pod : cluster.pods) {
-      if (pod.ns == peer.ns && selector.Matches(pod.labels)) {
-        pods.push_back(&pod);
-      }
-    }
-    return pods;
-  };
-  LabelSelector& selector = rule.pod_selector.emplace();
-  for (const Label& label : peer.labels) {
-    selector.match_labels.emplace_back(label.key, label.value);
-  }
-  // Labels that tell it from nobody are left out, such as a template's hash.
-  const std::vector<const Pod*> pods = selected(selector);
-  for (size_t i = selector.match_labels.size(); i-- > 0;) {
-    if (selector.match_labels.size() == 1) break;
-    LabelSelector shorter = selector;
-    shorter.match_labels.erase(shorter.match_labels.begin() + i);
-    if (selected(shorter) == pods) selector = std::move(shorter);
-  }
-  return rule;
-}
 
 // The pods that the edited policies select, and those that get a label.
 size_t PodsConcerned(const Cluster& cluster, const Edits& edits) {

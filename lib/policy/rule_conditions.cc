@@ -143,6 +143,7 @@ EndView ViewOf(const Cluster& cluster, const NamedEnd& end) {
   const Pod& pod = cluster.pods[*end.pod];
   view.is_pod = !pod.host_network;
   view.ns = pod.ns;
+  view.owner_kind = pod.owner_kind;
   view.labels = pod.labels;
   const auto ns = cluster.namespaces.find(pod.ns);
   if (ns != cluster.namespaces.end()) view.ns_labels = ns->second.labels;

@@ -32,6 +32,7 @@ struct EndView {
   bool is_pod = false;
   std::string name;  // for messages
   std::string ns;
+  std::string owner_kind;
   Labels labels;
   Labels ns_labels;  // with the namespace's name
   std::vector<NamedPort> ports;

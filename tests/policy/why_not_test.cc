@@ -298,10 +298,52 @@ TEST_F(WhyNotTest, NamesAPeerOfAnotherNamespaceByBoth) {
 }
 
 TEST_F(WhyNotTest, LeavesOutLabelsThatTellAPodFromNobody) {
-  cluster_.pods[2].labels.Set("pod-template-hash", "abc");
+  cluster_.pods[2].labels.Set("zone", "one");
   ForDb({{{Pods(Select({{"app", "web"}}))}, {}}});
   EXPECT_THAT(Edits("town/api-0", "town/db-0", "81/TCP"),
               ElementsAre(HasSubstr("{matchLabels: {\"app\": \"api\"}}")));
+}
+
+TEST_F(WhyNotTest, NamesTheWorkloadAndNotWhatItsControllerGivesAPod) {
+  ForDb({{{Pods(Select({{"app", "web"}}))}, {}}});
+  // Two replicas, each of them with a value of its own.
+  AddPod("town", "api", "api-1", "10.0.0.5");
+  const Cluster plain = cluster_;
+  for (const char* key :
+       {"apps.kubernetes.io/pod-index", "batch.kubernetes.io/controller-uid",
+        "batch.kubernetes.io/job-completion-index",
+        "batch.kubernetes.io/job-name", "controller-revision-hash",
+        "controller-uid", "job-name", "pod-template-generation",
+        "pod-template-hash", "statefulset.kubernetes.io/pod-name"}) {
+    cluster_ = plain;
+    cluster_.pods[2].labels.Set(key, "one");
+    cluster_.pods.back().labels.Set(key, "two");
+    // One that sorts behind, and tells it from others of "api" no better.
+    for (size_t i : {size_t{2}, cluster_.pods.size() - 1}) {
+      cluster_.pods[i].labels.Set("zone", "one");
+    }
+    EXPECT_THAT(Edits("town/api-0", "town/db-0", "81/TCP"),
+                ElementsAre(HasSubstr("{matchLabels: {\"app\": \"api\"}}")))
+        << key;
+  }
+}
+
+TEST_F(WhyNotTest, NamesAJobByTheNameThatAllItsPodsHave) {
+  ForDb({{{Pods(Select({{"app", "web"}}))}, {}}});
+  Pod& job = cluster_.pods[2];
+  job.owner_kind = "Job";
+  job.labels = {};
+  for (const char* key : {"batch.kubernetes.io/controller-uid",
+                          "batch.kubernetes.io/job-name", "job-name"}) {
+    job.labels.Set(key, "x");
+  }
+  EXPECT_THAT(Edits("town/api-0", "town/db-0", "81/TCP"),
+              ElementsAre(HasSubstr(
+                  "{matchLabels: {\"batch.kubernetes.io/job-name\": \"x\"}}")));
+  // Nothing else to name it by.
+  job.owner_kind = "CronJob";
+  EXPECT_THAT(Edits("town/api-0", "town/db-0", "81/TCP"),
+              ElementsAre(HasSubstr("batch.kubernetes.io/")));
 }
 
 TEST_F(WhyNotTest, AddsARuleToThePolicyOfTheFewestPods) {

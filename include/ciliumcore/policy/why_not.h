@@ -115,9 +115,10 @@ struct AllowingChange {
 // The sets are made of
 //
 // - for each end: the flow's port added to a rule of a policy that isolates it,
-//   the flow's peer added to one (by those of its labels that tell it from
-//   others of its namespace, and by the namespace; or as a block of one
-//   address), or a rule of that peer and port;
+//   the flow's peer added to one (by those of its labels that tell its workload
+//   from others of its namespace, and by the namespace; or as a block of one
+//   address), or a rule of that peer and port; a label that a controller gives
+//   anew, such as pod-template-hash, is not among them;
 // - up to two labels, for the workload or the namespace of an end, of keys that
 //   they do not have and values that selectors of policies ask for (or one that
 //   none mentions, where they ask for the key alone).
