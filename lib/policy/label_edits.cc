@@ -10,6 +10,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "lib/policy/given_labels_internal.h"
 
 namespace ciliumcore {
 namespace {
@@ -132,12 +133,12 @@ void MentionCluster(const Cluster& cluster, Direction direction,
 }
 
 // A copy of `edit` for each label of `keys` that may be new.
-template <typename HasKey>
-void Append(const Keys& keys, PolicyEdit edit, const HasKey& has_key,
+template <typename MayGet>
+void Append(const Keys& keys, PolicyEdit edit, const MayGet& may_get,
             std::vector<PolicyEdit>& edits) {
   for (const auto& [key, mentioned] : keys) {
     // Of a source other than Kubernetes': no manifest gives it.
-    if (key.find(':') != std::string::npos || has_key(key)) continue;
+    if (key.find(':') != std::string::npos || !may_get(key)) continue;
     std::set<std::string> values = mentioned.values;
     if (mentioned.key_alone) {
       std::string fresh = "true";
@@ -214,14 +215,17 @@ std::vector<PolicyEdit> LabelEdits(const Cluster& cluster,
     }
     Append(
         keys.pod, edit,
-        [&known](const std::string& key) { return known.contains(key); },
+        [&known](const std::string& key) {
+          return !known.contains(key) && !IsDerived(key) &&
+                 !IsGivenByController(key, "");
+        },
         edits);
     if (!cluster.namespaces.contains(pod.ns)) continue;
     edit = {.kind = PolicyEdit::Kind::kAddNamespaceLabel, .ns = pod.ns};
     Append(
         keys.ns, edit,
         [&view](const std::string& key) {
-          return view.ns_labels.Get(key) != nullptr;
+          return view.ns_labels.Get(key) == nullptr;
         },
         edits);
   }

@@ -23,7 +23,8 @@ std::vector<const NetworkPolicy*> PoliciesNear(const Cluster& cluster,
 // Every single label that an end's workload or namespace could be given, of the
 // keys that it has not and that selectors of PoliciesNear ask for: each value
 // that they name, and one that they do not, where they ask for the key alone.
-// No two are equal.
+// What Cilium derives, or a controller gives, is not among them. No two are
+// equal.
 std::vector<PolicyEdit> LabelEdits(const Cluster& cluster,
                                    const NamedEnd& source,
                                    const NamedEnd& destination,

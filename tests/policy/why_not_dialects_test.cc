@@ -132,6 +132,29 @@ TEST(WhyNotDialectsTest, ALabelThatARuleOfCiliumAsksForAllows) {
                           "\"may\": \"yes\""));
 }
 
+TEST(WhyNotDialectsTest, ALabelThatNobodyGivesAPodIsNotProposed) {
+  for (const std::string key :
+       {"io.kubernetes.pod.namespace", "io.cilium.k8s.policy.cluster",
+        "io.cilium.k8s.policy.serviceaccount",
+        "io.cilium.k8s.namespace.labels.team", "pod-template-hash",
+        "statefulset.kubernetes.io/pod-name", "job-name"}) {
+    SCOPED_TRACE(key);
+    if (key != "io.cilium.k8s.namespace.labels.team") {
+      Question(
+          CiliumOfDb("guard", absl::StrCat("  ingress:\n  - fromEndpoints: "
+                                           "[{matchLabels: {'k8s:",
+                                           key, "': x}}]\n")))
+          .ExpectNoChange("isolated for ingress by CiliumNetworkPolicy");
+    }
+    Question(ClusterOfDb("Admin",
+                         absl::StrCat("{action: Deny, from: [{pods: "
+                                      "{namespaceSelector: {}, podSelector: "
+                                      "{matchExpressions: [{key: ",
+                                      key, ", operator: DoesNotExist}]}}}]}")))
+        .ExpectNoChange("denied by ClusterNetworkPolicy guard");
+  }
+}
+
 TEST(WhyNotDialectsTest, ANamespacesLabelThatARuleOfCiliumAsksForAllows) {
   EXPECT_THAT(
       Question(CiliumOfDb("guard",

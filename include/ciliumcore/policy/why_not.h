@@ -121,7 +121,8 @@ struct AllowingChange {
 //   anew, such as pod-template-hash, is not among them;
 // - up to two labels, for the workload or the namespace of an end, of keys that
 //   they do not have and values that selectors of policies ask for (or one that
-//   none mentions, where they ask for the key alone).
+//   none mentions, where they ask for the key alone); of none that a controller
+//   gives pods, or Cilium derives.
 //
 // Policies of other dialects, and which policies there are, stay as they are.
 // What they deny by a rule, or by isolating what no NetworkPolicy isolates,
