@@ -4,6 +4,7 @@
 // and then tries each of them on the cluster.
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/policy/why_not.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/policy/flow_denials_internal.h"
 #include "lib/policy/flow_rule_internal.h"
 #include "lib/policy/label_edits_internal.h"
 #include "lib/policy/rule_conditions_internal.h"
@@ -66,27 +68,6 @@ auto Order(const Cluster& cluster, const AllowingChange& change) {
                     change.edits.size(), std::move(kinds), std::move(text));
 }
 
-// How a side judges a flow.
-enum class Denial {
-  kUnknown,  // what NetworkPolicies say is all
-  kNone,
-  kByDefault,
-  kByRules,  // and none of a NetworkPolicy changes that
-};
-
-struct Denials {
-  Denial egress = Denial::kUnknown;
-  Denial ingress = Denial::kUnknown;
-};
-
-Denial DenialOf(const CompiledPolicy& policy, const Cell& cell) {
-  if (cell.verdict != Verdict::kDeny) return Denial::kNone;
-  const RuleSet* set = policy.FindRuleSet(cell.rule_set);
-  return set != nullptr && set->kind == RuleSet::Kind::kDefaultDeny
-             ? Denial::kByDefault
-             : Denial::kByRules;
-}
-
 // "; ingress: denied by CiliumNetworkPolicy shop/guard ingressDeny[0]", and so
 // of each side that denies.
 std::string Reasons(const CompiledCluster& cluster, const WhyNot& why) {
@@ -108,10 +89,11 @@ class ChangeFinder {
         source_(source),
         destination_(destination),
         flow_{ViewOf(cluster.cluster, source),
-              ViewOf(cluster.cluster, destination), port},
-        policy_port_(*PolicyPortOf(port)),
-        has_other_dialects_(!cluster.cluster.cilium_policies.empty() ||
-                            !cluster.cluster.cluster_policies.empty()) {
+              ViewOf(cluster.cluster, destination), port} {
+    if (!cluster.cluster.cilium_policies.empty() ||
+        !cluster.cluster.cluster_policies.empty()) {
+      relabelled_.emplace(cluster.cluster, source, destination, port);
+    }
     for (Direction direction : kDirections) {
       near_[static_cast<int>(direction)] =
           PoliciesNear(cluster.cluster, direction, flow_);
@@ -160,11 +142,14 @@ class ChangeFinder {
   }
 
   void Consider(const Edits& labels) {
+    if (labels.size() > fewest_) return;
     FlowView flow = flow_;
     for (const PolicyEdit& label : labels) {
       AddLabel(cluster_.cluster, label, source_, destination_, flow);
     }
-    const std::optional<Denials> denials = DenialsWith(labels);
+    // Without policies of other dialects, NetworkPolicies say it all.
+    const std::optional<Denials> denials =
+        relabelled_.has_value() ? relabelled_->DenialsWith(labels) : Denials();
     if (!denials.has_value()) return;
     const std::optional<size_t> egress =
         Needed(Direction::kEgress, flow, denials->egress);
@@ -173,19 +158,30 @@ class ChangeFinder {
     if (!egress.has_value() || !ingress.has_value()) return;
     const size_t conditions = labels.size() + *egress + *ingress;
     if (conditions > fewest_) return;
+    std::vector<Edits> changes = ChangesWith(labels, flow, *egress, *ingress);
+    if (changes.empty()) return;
     if (conditions < fewest_) smallest_.clear();
     fewest_ = conditions;
+    std::move(changes.begin(), changes.end(), std::back_inserter(smallest_));
+  }
+
+  // The labels and, for each side, the conditions that it still needs; none if
+  // the labels cannot be given.
+  std::vector<Edits> ChangesWith(const Edits& labels, const FlowView& flow,
+                                 size_t egress, size_t ingress) const {
+    std::vector<Edits> changes;
     const absl::StatusOr<Cluster> labelled = Apply(cluster_.cluster, labels);
-    if (!labelled.ok()) return;
+    if (!labelled.ok()) return changes;
     for (const Edits& out :
-         Options(Direction::kEgress, *egress, flow, *labelled)) {
+         Options(Direction::kEgress, egress, flow, *labelled)) {
       for (const Edits& in :
-           Options(Direction::kIngress, *ingress, flow, *labelled)) {
-        Edits& edits = smallest_.emplace_back(labels);
+           Options(Direction::kIngress, ingress, flow, *labelled)) {
+        Edits& edits = changes.emplace_back(labels);
         edits.insert(edits.end(), out.begin(), out.end());
         edits.insert(edits.end(), in.begin(), in.end());
       }
     }
+    return changes;
   }
 
   // Calls `visit` with each rule that may allow the flow in that direction.
@@ -204,27 +200,6 @@ class ChangeFinder {
       }
     }
     return is_isolated;
-  }
-
-  // How each side judges the flow with these labels; none if they cannot be
-  // given.
-  std::optional<Denials> DenialsWith(const Edits& labels) const {
-    if (!has_other_dialects_) return Denials();
-    const auto denials = [&](const CompiledCluster& cluster) {
-      const PairDecision decision = cluster.policy.DecidePair(
-          PartyOf(cluster, source_), PartyOf(cluster, destination_),
-          flow_.port.protocol, policy_port_);
-      return Denials{DenialOf(cluster.policy, decision.egress),
-                     DenialOf(cluster.policy, decision.ingress)};
-    };
-    if (labels.empty()) return denials(cluster_);
-    if (labels.size() > fewest_) return std::nullopt;
-    absl::StatusOr<Cluster> labelled = Apply(cluster_.cluster, labels);
-    if (!labelled.ok()) return std::nullopt;
-    const absl::StatusOr<CompiledCluster> compiled =
-        CompileCluster(*std::move(labelled));
-    if (!compiled.ok()) return std::nullopt;
-    return denials(*compiled);
   }
 
   // How many conditions of NetworkPolicies that side needs, labels aside; none
@@ -291,10 +266,9 @@ class ChangeFinder {
     CC_ASSIGN_OR_RETURN(Cluster edited, Apply(cluster_.cluster, edits));
     CC_ASSIGN_OR_RETURN(const CompiledCluster after,
                         CompileCluster(std::move(edited)));
-    const PairDecision decision = after.policy.DecidePair(
-        PartyOf(after, source_), PartyOf(after, destination_),
-        flow_.port.protocol, policy_port_);
-    if (!decision.allowed()) return std::optional<AllowingChange>();
+    if (!DecideFlow(after, source_, destination_, flow_.port).allowed()) {
+      return std::optional<AllowingChange>();
+    }
     AllowingChange change;
     change.edits = edits;
     change.conditions = fewest_;
@@ -309,25 +283,12 @@ class ChangeFinder {
     return std::optional(std::move(change));
   }
 
-  static Party PartyOf(const CompiledCluster& cluster, const NamedEnd& end) {
-    if (!end.pod.has_value()) return cluster.policy.PartyOf(*end.address);
-    size_t index = 0;
-    const std::vector<IpAddress>& addresses =
-        cluster.cluster.pods[*end.pod].addresses;
-    if (end.address.has_value()) {
-      index = std::find(addresses.begin(), addresses.end(), *end.address) -
-              addresses.begin();
-    }
-    return cluster.policy.PartyOf(*end.pod, index);
-  }
-
   const CompiledCluster& cluster_;
   const NamedEnd& source_;
   const NamedEnd& destination_;
-  const FlowView flow_;
-  const uint16_t policy_port_;  // of flow_.port, which ExplainDenial took
-  std::vector<const NetworkPolicy*> near_[2];  // by direction
-  const bool has_other_dialects_;
+  const FlowView flow_;  // of a port that ExplainDenial took
+  std::vector<const NetworkPolicy*> near_[2];          // by direction
+  std::optional<RelabelledFlow> relabelled_;           // with other dialects
   size_t fewest_ = kMostLabels + 2 * kRuleConditions;  // conditions
   std::vector<Edits> smallest_;
 };

@@ -85,7 +85,7 @@ struct WhyNot {
 //
 // InvalidArgument if neither end is a pod, or the two have no address family in
 // common; both are as FindNamedEnds gives them for `cluster`.
-// O(rules of the policies that isolate).
+// O(policies + rules of those that isolate), for each that isolates.
 absl::StatusOr<WhyNot> ExplainDenial(const CompiledCluster& cluster,
                                      const NamedEnd& source,
                                      const NamedEnd& destination,
@@ -135,11 +135,12 @@ struct AllowingChange {
 // As ExplainDenial; FailedPrecondition if the flow is allowed; NotFound, naming
 // what denies, if no such set allows it.
 //
-// Cost: a compilation and a Diff for each set with the fewest conditions (one
-// for each rule that fails in one condition, as a rule); before, squared labels
-// that selectors ask for times rules that they matter to. With policies of
-// other dialects, a compilation for each of the labels, and for each two of
-// them unless something smaller allows.
+// Cost: a copy of the cluster, its compilation and a Diff for each set with the
+// fewest conditions (one for each rule that fails in one condition, as a rule);
+// before, squared labels that selectors ask for times rules that they matter
+// to. With policies of other dialects, a compilation for each of the labels,
+// and for each two of them unless something smaller allows: of the two ends,
+// with the policies of their namespaces and of the whole cluster.
 absl::StatusOr<AllowingChange> FindAllowingChange(
     const CompiledCluster& cluster, const NamedEnd& source,
     const NamedEnd& destination, PortProtocol port);
