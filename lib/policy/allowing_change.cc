@@ -62,10 +62,11 @@ auto Order(const Cluster& cluster, const AllowingChange& change) {
     kinds.push_back(edit.kind);
     absl::StrAppend(&text, edit.ToString(), "\n");
   }
-  return std::tuple(change.conditions, change.opened_beside.pairs,
-                    change.opened_beside.ports, change.closed.pairs,
-                    change.closed.ports, PodsConcerned(cluster, change.edits),
-                    change.edits.size(), std::move(kinds), std::move(text));
+  return std::tuple(change.conditions, change.proxied.size(),
+                    change.opened_beside.pairs, change.opened_beside.ports,
+                    change.closed.pairs, change.closed.ports,
+                    PodsConcerned(cluster, change.edits), change.edits.size(),
+                    std::move(kinds), std::move(text));
 }
 
 // "; ingress: denied by CiliumNetworkPolicy shop/guard ingressDeny[0]", and so
@@ -261,17 +262,18 @@ class ChangeFinder {
     return options;
   }
 
-  // The change, if it allows the flow.
+  // The change, if nobody denies the flow then.
   absl::StatusOr<std::optional<AllowingChange>> Try(const Edits& edits) const {
     CC_ASSIGN_OR_RETURN(Cluster edited, Apply(cluster_.cluster, edits));
     CC_ASSIGN_OR_RETURN(const CompiledCluster after,
                         CompileCluster(std::move(edited)));
-    if (!DecideFlow(after, source_, destination_, flow_.port).allowed()) {
-      return std::optional<AllowingChange>();
-    }
+    const PairDecision decision =
+        DecideFlow(after, source_, destination_, flow_.port);
+    if (decision.denied()) return std::optional<AllowingChange>();
     AllowingChange change;
     change.edits = edits;
     change.conditions = fewest_;
+    change.proxied = ProxiedSidesOf(after.policy, decision);
     change.diff = Diff(cluster_, after);
     change.opened_beside = change.diff.opened;
     // The flow itself, unless there are too many to count.

@@ -48,6 +48,19 @@ PairDecision DecideFlow(const CompiledCluster& cluster, const NamedEnd& source,
                                    *PolicyPortOf(port));
 }
 
+std::vector<ProxiedSide> ProxiedSidesOf(const CompiledPolicy& policy,
+                                        const PairDecision& decision) {
+  std::vector<ProxiedSide> sides;
+  for (Direction direction : {Direction::kEgress, Direction::kIngress}) {
+    const Cell& cell = decision.of(direction);
+    if (cell.verdict != Verdict::kRedirect) continue;
+    const RuleSet* set = policy.FindRuleSet(cell.rule_set);
+    sides.push_back({direction, cell.proxy_port,
+                     set == nullptr ? std::vector<RuleRef>() : set->rules});
+  }
+  return sides;
+}
+
 Denials DenialsOf(const CompiledPolicy& policy, const PairDecision& decision) {
   return {DenialOf(policy, decision.egress),
           DenialOf(policy, decision.ingress)};

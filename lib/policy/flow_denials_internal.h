@@ -13,6 +13,7 @@
 #include "ciliumcore/policy/compiled_cluster.h"
 #include "ciliumcore/policy/named_end.h"
 #include "ciliumcore/policy/policy_edit.h"
+#include "ciliumcore/policy/why_not.h"
 
 namespace ciliumcore {
 
@@ -20,6 +21,10 @@ namespace ciliumcore {
 // same pods. `port` is one that PolicyPortOf takes.
 PairDecision DecideFlow(const CompiledCluster& cluster, const NamedEnd& source,
                         const NamedEnd& destination, const PortProtocol& port);
+
+// The ends that leave it to a proxy, egress first.
+std::vector<ProxiedSide> ProxiedSidesOf(const CompiledPolicy& policy,
+                                        const PairDecision& decision);
 
 // How an end judges a flow.
 enum class Denial : uint8_t {

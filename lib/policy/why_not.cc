@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "lib/policy/flow_denials_internal.h"
 #include "lib/policy/rule_conditions_internal.h"
 
 namespace ciliumcore {
@@ -120,6 +121,7 @@ absl::StatusOr<WhyNot> ExplainDenial(const CompiledCluster& cluster,
     if (cell.verdict != Verdict::kDeny) continue;
     why.sides.push_back(Describe(cluster, flow, direction, cell));
   }
+  why.proxied = ProxiedSidesOf(cluster.policy, why.decision);
   return why;
 }
 

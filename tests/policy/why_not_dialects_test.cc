@@ -238,25 +238,71 @@ spec:
                           "\"zone\": \"open\""));
 }
 
+// Isolates web, and lets it reach one port.
+constexpr char kWebTo80[] = R"(---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: town}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+  egress: [{ports: [{port: 80}]}]
+)";
+
 TEST(WhyNotDialectsTest, OneSideThatCannotBeAllowedLeavesNoChange) {
   // The way out lacks a port only.
   const Question question(
-      CiliumOfDb("guard", kDenyWeb) +
-      std::string("---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
-                  "metadata: {name: web, namespace: town}\nspec:\n"
-                  "  podSelector: {matchLabels: {app: web}}\n"
-                  "  policyTypes: [Egress]\n  egress: [{ports: [{port: 80}]}]"
-                  "\n"));
+      absl::StrCat(kWebTo80, CiliumOfDb("guard", kDenyWeb)));
   EXPECT_EQ(question.Explain().sides.size(), 2u);
   question.ExpectNoChange("egress: default deny");
   question.ExpectNoChange("ingress: denied by CiliumNetworkPolicy");
 }
 
-TEST(WhyNotDialectsTest, WhatAProxyJudgesIsAllowed) {
+TEST(WhyNotDialectsTest, BehindADenialThatIsMendedAProxyMayWait) {
+  const Question question(
+      absl::StrCat(kWebTo80, CiliumDbFromWeb("guard", "81", kHttp)));
+  const DeniedSide side = question.Denied();
+  EXPECT_EQ(side.direction, Direction::kEgress);
+  const ProxiedSide proxy = {
+      Direction::kIngress,
+      ProxyPorts().http,
+      {{"CiliumNetworkPolicy", "town", "guard", Direction::kIngress, 0}}};
+  EXPECT_THAT(question.Explain().proxied, ElementsAre(proxy));
+  EXPECT_THAT(question.Edits(),
+              ElementsAre("add to the ports of NetworkPolicy town/web "
+                          "egress[0]: {protocol: TCP, port: 81}"));
+  const absl::StatusOr<AllowingChange> change = question.Change();
+  ASSERT_TRUE(change.ok()) << change.status();
+  EXPECT_THAT(change->proxied, ElementsAre(proxy));
+}
+
+TEST(WhyNotDialectsTest, ADenialIsMendedWithoutAProxyIfThatCostsNoMore) {
+  // A label for the one rule, or a peer for the other.
+  const Question question(absl::StrCat(
+      R"(---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: town}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress: [{from: [{podSelector: {matchLabels: {app: api}}}]}]
+)",
+      CiliumOfDb("guard",
+                 absl::StrCat("  ingress:\n  - fromEndpoints: [{matchLabels: "
+                              "{may: 'yes'}}]\n    toPorts:\n    - ports: "
+                              "[{port: '81', protocol: TCP}]\n",
+                              kHttp))));
+  // The peer opens every port, the label but one.
+  EXPECT_THAT(question.Edits(), ElementsAre(HasSubstr("add to the sources")));
+  EXPECT_THAT(question.Change()->proxied, IsEmpty());
+}
+
+TEST(WhyNotDialectsTest, WhatAProxyJudgesIsDeniedByNobody) {
   const Question question(CiliumDbFromWeb("guard", "81", kHttp));
   const WhyNot why = question.Explain();
   EXPECT_EQ(why.decision.ingress.verdict, Verdict::kRedirect);
   EXPECT_THAT(why.sides, IsEmpty());
+  EXPECT_EQ(why.proxied.size(), 1u);
   EXPECT_EQ(question.Change().status().code(),
             absl::StatusCode::kFailedPrecondition);
 }

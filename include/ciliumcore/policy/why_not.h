@@ -76,9 +76,20 @@ struct DeniedSide {
   Tier tier = Tier::kNormal;  // of these
 };
 
+// An end that leaves the flow to a proxy, which nobody knows the answer of.
+struct ProxiedSide {
+  Direction direction = Direction::kIngress;
+  uint16_t proxy_port = 0;     // Cell::proxy_port
+  std::vector<RuleRef> rules;  // all that allow it, not only as far as a proxy
+
+  friend bool operator==(const ProxiedSide&, const ProxiedSide&) = default;
+};
+
+// A flow that one end denies is denied, whatever the other says.
 struct WhyNot {
   PairDecision decision;          // rule sets are those of the cluster's policy
-  std::vector<DeniedSide> sides;  // egress first; none if it is allowed
+  std::vector<DeniedSide> sides;  // egress first; none if nobody denies it
+  std::vector<ProxiedSide> proxied;  // egress first
 };
 
 // Explains what decides a flow. A pod and itself are allowed, judged by nobody.
@@ -91,26 +102,30 @@ absl::StatusOr<WhyNot> ExplainDenial(const CompiledCluster& cluster,
                                      const NamedEnd& destination,
                                      PortProtocol port);
 
-// A change that allows a flow, tried.
+// A change after which nobody denies a flow, tried.
 struct AllowingChange {
   std::vector<PolicyEdit> edits;
   size_t conditions = 0;  // of all of them
+  // The ends that leave the flow to a proxy then, egress first. None: it is
+  // allowed.
+  std::vector<ProxiedSide> proxied;
   // Of the cluster with it, and of that how much is not the flow itself.
   PolicyDiff diff;
   PolicyDiff::Total opened_beside;
   PolicyDiff::Total closed;
 };
 
-// The smallest change that allows a denied flow: of all sets of edits that do,
-// the first by
+// The smallest change after which nobody denies a denied flow: of all sets of
+// edits that bring that about, the first by
 //
 //   1. the number of conditions to write (PolicyEdit::conditions),
-//   2. the pairs that it opens beside the flow, as Diff counts them,
-//   3. the ports that it opens beside, summed over pairs,
-//   4. the pairs, then the ports, that it closes (a label may),
-//   5. the pods that it concerns: those that the edited policies select, and
+//   2. the number of ends that leave the flow to a proxy then,
+//   3. the pairs that it opens beside the flow, as Diff counts them,
+//   4. the ports that it opens beside, summed over pairs,
+//   5. the pairs, then the ports, that it closes (a label may),
+//   6. the pods that it concerns: those that the edited policies select, and
 //      those that get a label,
-//   6. the number of edits, then their kinds, then their text.
+//   7. the number of edits, then their kinds, then their text.
 //
 // The sets are made of
 //
@@ -130,10 +145,10 @@ struct AllowingChange {
 //
 // A protocol without ports (ICMP) is in no rule that has ports: then the rule
 // that is added has none. Each set with the fewest conditions is applied to the
-// cluster and compiled, must allow the flow there, and is compared by Diff.
+// cluster and compiled, must not deny the flow there, and is compared by Diff.
 //
-// As ExplainDenial; FailedPrecondition if the flow is allowed; NotFound, naming
-// what denies, if no such set allows it.
+// As ExplainDenial; FailedPrecondition if nobody denies the flow; NotFound,
+// naming what denies, if no such set changes that.
 //
 // Cost: a copy of the cluster, its compilation and a Diff for each set with the
 // fewest conditions (one for each rule that fails in one condition, as a rule);
