@@ -17,7 +17,7 @@
 #include "nlohmann/json.hpp"
 #include "tools/ccore/command.h"
 #include "tools/ccore/packet.h"
-#include "tools/ccore/rule_json.h"
+#include "tools/ccore/verdict_output.h"
 
 namespace ciliumcore::ccore {
 namespace {

@@ -19,7 +19,7 @@
 #include "tools/ccore/command.h"
 #include "tools/ccore/diff_output.h"
 #include "tools/ccore/policy.h"
-#include "tools/ccore/rule_json.h"
+#include "tools/ccore/verdict_output.h"
 
 namespace ciliumcore::ccore {
 namespace {
@@ -41,7 +41,7 @@ struct Arguments {
 std::string CellText(const PolicyDiff& diff, const Cell& cell) {
   const RuleSet* set = diff.FindRuleSet(cell.rule_set);
   if (set == nullptr) return "not judged";
-  return absl::StrCat(VerdictName(cell.verdict), ", ", set->ToString());
+  return absl::StrCat(VerdictText(cell), ", ", set->ToString());
 }
 
 // Whether one side's judgement is the same but for the rules.
@@ -122,13 +122,11 @@ void PrintText(const PolicyDiff& diff, const std::vector<const Change*>& shown,
 Json SideJson(const PolicyDiff& diff,
               const std::optional<PairDecision>& decision) {
   if (!decision.has_value()) return nullptr;
-  Json json;
-  for (const auto& [name, cell] : {std::pair("egress", &decision->egress),
-                                   std::pair("ingress", &decision->ingress)}) {
-    json[name]["verdict"] = std::string(VerdictName(cell->verdict));
-    AddRuleSet(diff.FindRuleSet(cell->rule_set), json[name]);
-  }
-  return json;
+  const auto side = [&diff](const Cell& cell) {
+    return CellJson(cell, diff.FindRuleSet(cell.rule_set));
+  };
+  return {{"egress", side(decision->egress)},
+          {"ingress", side(decision->ingress)}};
 }
 
 void PrintJson(const PolicyDiff& diff, const std::vector<const Change*>& shown,

@@ -17,7 +17,7 @@
 #include "tools/ccore/command.h"
 #include "tools/ccore/policy.h"
 #include "tools/ccore/policy_flows.h"
-#include "tools/ccore/rule_json.h"
+#include "tools/ccore/verdict_output.h"
 
 namespace ciliumcore::ccore {
 namespace {
@@ -50,7 +50,7 @@ Judgement Describe(const CompiledPolicy& policy, const NamedEnd& subject,
   const RuleSet* set = policy.FindRuleSet(cell.rule_set);
   judgement.headline =
       absl::StrCat(DirectionName(direction), " of ", subject.Name(), ": ",
-                   set == nullptr ? "not judged" : VerdictName(cell.verdict));
+                   set == nullptr ? "not judged" : VerdictText(cell));
   if (set == nullptr) {
     judgement.lines = {subject.pod.has_value()
                            ? "in its node's network, where no policy applies"
@@ -115,9 +115,7 @@ void PrintText(const CompiledPolicy& policy, const PortProtocol& port,
 }
 
 Json SideJson(const CompiledPolicy& policy, const Cell& cell) {
-  Json json = {{"verdict", std::string(VerdictName(cell.verdict))}};
-  AddRuleSet(policy.FindRuleSet(cell.rule_set), json);
-  return json;
+  return CellJson(cell, policy.FindRuleSet(cell.rule_set));
 }
 
 void PrintJson(const CompiledPolicy& policy, const PortProtocol& port,

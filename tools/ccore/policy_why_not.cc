@@ -19,7 +19,7 @@
 #include "tools/ccore/diff_output.h"
 #include "tools/ccore/policy.h"
 #include "tools/ccore/policy_flows.h"
-#include "tools/ccore/rule_json.h"
+#include "tools/ccore/verdict_output.h"
 
 namespace ciliumcore::ccore {
 namespace {
@@ -136,7 +136,7 @@ void PrintAllowed(const CompiledPolicy& policy, const char* name,
     return;
   }
   // What a proxy would let pass of it is not known; without one, nothing.
-  if (cell.verdict == Verdict::kRedirect) out << "redirect, ";
+  if (cell.verdict == Verdict::kRedirect) out << VerdictText(cell) << ", ";
   out << set->ToString() << "\n";
 }
 
@@ -315,8 +315,7 @@ Json AnswerJson(const CompiledPolicy& policy, const PortProtocol& port,
     for (const auto& [name, cell] :
          {std::pair("egress", &answer.why.decision.egress),
           std::pair("ingress", &answer.why.decision.ingress)}) {
-      json[name]["verdict"] = std::string(VerdictName(cell->verdict));
-      AddRuleSet(policy.FindRuleSet(cell->rule_set), json[name]);
+      json[name] = CellJson(*cell, policy.FindRuleSet(cell->rule_set));
     }
     return json;
   }

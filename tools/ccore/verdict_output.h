@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Why a verdict is what it is, as JSON.
+// Verdicts and why they are what they are, as text and JSON.
 
-#ifndef CILIUMCORE_TOOLS_CCORE_RULE_JSON_H_
-#define CILIUMCORE_TOOLS_CCORE_RULE_JSON_H_
+#ifndef CILIUMCORE_TOOLS_CCORE_VERDICT_OUTPUT_H_
+#define CILIUMCORE_TOOLS_CCORE_VERDICT_OUTPUT_H_
+
+#include <string>
 
 #include "ciliumcore/policy/rule_set.h"
+#include "ciliumcore/policy/verdict_table.h"
 #include "nlohmann/json.hpp"
 
 namespace ciliumcore::ccore {
+
+// "allow", "deny", "redirect to proxy port 10001".
+std::string VerdictText(const Cell& cell);
 
 // "rules", "default deny", ...
 const char* ReasonName(RuleSet::Kind kind);
@@ -20,6 +26,9 @@ nlohmann::ordered_json PolicyJson(const PolicyRef& policy);
 // side was not judged.
 void AddRuleSet(const RuleSet* set, nlohmann::ordered_json& json);
 
+// "verdict", "proxy_port" of a redirect, and what AddRuleSet adds.
+nlohmann::ordered_json CellJson(const Cell& cell, const RuleSet* set);
+
 }  // namespace ciliumcore::ccore
 
-#endif  // CILIUMCORE_TOOLS_CCORE_RULE_JSON_H_
+#endif  // CILIUMCORE_TOOLS_CCORE_VERDICT_OUTPUT_H_

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-#include "tools/ccore/rule_json.h"
+#include "tools/ccore/verdict_output.h"
 
-#include <string>
+#include "absl/strings/str_cat.h"
 
 namespace ciliumcore::ccore {
+
+std::string VerdictText(const Cell& cell) {
+  if (cell.verdict != Verdict::kRedirect) {
+    return std::string(VerdictName(cell.verdict));
+  }
+  return absl::StrCat("redirect to proxy port ", cell.proxy_port);
+}
 
 const char* ReasonName(RuleSet::Kind kind) {
   switch (kind) {
@@ -50,6 +57,14 @@ void AddRuleSet(const RuleSet* set, nlohmann::ordered_json& json) {
   for (const PolicyRef& isolating : set->policies) {
     json["isolated_by"].push_back(PolicyJson(isolating));
   }
+}
+
+nlohmann::ordered_json CellJson(const Cell& cell, const RuleSet* set) {
+  nlohmann::ordered_json json = {
+      {"verdict", std::string(VerdictName(cell.verdict))}};
+  if (cell.verdict == Verdict::kRedirect) json["proxy_port"] = cell.proxy_port;
+  AddRuleSet(set, json);
+  return json;
 }
 
 }  // namespace ciliumcore::ccore
