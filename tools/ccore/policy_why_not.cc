@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "ciliumcore/base/status.h"
 #include "ciliumcore/policy/why_not.h"
 #include "nlohmann/json.hpp"
@@ -92,11 +93,13 @@ void PrintDenyingRules(const DeniedSide& side, std::ostream& out) {
   }
 }
 
+const NamedEnd& SubjectOf(const Flow& flow, Direction direction) {
+  return direction == Direction::kEgress ? flow.source : flow.destination;
+}
+
 void PrintDenial(const Flow& flow, const DeniedSide& side, std::ostream& out) {
-  const NamedEnd& subject =
-      side.direction == Direction::kEgress ? flow.source : flow.destination;
-  out << "\n  " << DirectionName(side.direction) << " of " << subject.Name()
-      << ": deny\n";
+  out << "\n  " << DirectionName(side.direction) << " of "
+      << SubjectOf(flow, side.direction).Name() << ": deny\n";
   if (side.reason != RuleSet::Kind::kDefaultDeny) {
     PrintDenyingRules(side, out);
     return;
@@ -127,6 +130,29 @@ void PrintDenial(const Flow& flow, const DeniedSide& side, std::ostream& out) {
   }
 }
 
+// Of a flow that the other end denies.
+void PrintProxied(const Flow& flow, const ProxiedSide& side,
+                  std::ostream& out) {
+  out << "\n  " << DirectionName(side.direction) << " of "
+      << SubjectOf(flow, side.direction).Name() << ": redirect to proxy port "
+      << side.proxy_port << "\n    left to a proxy by\n";
+  for (const RuleRef& rule : side.rules) {
+    out << "      " << rule.ToString() << "\n";
+  }
+}
+
+// Of a flow that is denied: what either end has against it, egress first.
+void PrintEnds(const Answer& answer, std::ostream& out) {
+  for (Direction direction : {Direction::kEgress, Direction::kIngress}) {
+    for (const DeniedSide& side : answer.why.sides) {
+      if (side.direction == direction) PrintDenial(answer.flow, side, out);
+    }
+    for (const ProxiedSide& side : answer.why.proxied) {
+      if (side.direction == direction) PrintProxied(answer.flow, side, out);
+    }
+  }
+}
+
 void PrintAllowed(const CompiledPolicy& policy, const char* name,
                   const Cell& cell, std::ostream& out) {
   const RuleSet* set = policy.FindRuleSet(cell.rule_set);
@@ -148,10 +174,23 @@ std::string PairsText(uint64_t pairs) {
 }
 
 void PrintChange(const AllowingChange& change, std::ostream& out) {
-  out << "\n  smallest change that allows it ("
+  out << "\n  smallest change that "
+      << (change.proxied.empty() ? "allows it" : "leaves it to a proxy") << " ("
       << Plural(change.conditions, "condition", "conditions") << ")\n";
   for (const PolicyEdit& edit : change.edits) {
     out << "    " << edit.ToString() << "\n";
+  }
+  for (const ProxiedSide& side : change.proxied) {
+    out << "    then " << DirectionName(side.direction)
+        << ": redirect to proxy port " << side.proxy_port << ", by "
+        << absl::StrJoin(side.rules, ", ",
+                         [](std::string* text, const RuleRef& rule) {
+                           text->append(rule.ToString());
+                         })
+        << "\n";
+  }
+  if (!change.proxied.empty()) {
+    out << "    there is no proxy, so it does not pass then either\n";
   }
   const uint64_t pairs = change.opened_beside.pairs;
   const uint64_t ports = change.opened_beside.ports;
@@ -209,9 +248,7 @@ void PrintText(const CompiledPolicy& policy, const PortProtocol& port,
                                                 : "allowed")
         << "\n";
     separator = "\n";
-    for (const DeniedSide& side : answer.why.sides) {
-      PrintDenial(flow, side, out);
-    }
+    if (answer.is_denied()) PrintEnds(answer, out);
     if (answer.change.has_value()) {
       PrintChange(*answer.change, out);
     } else if (answer.is_denied()) {
@@ -260,6 +297,18 @@ Json SideJson(const DeniedSide& side) {
   return json;
 }
 
+Json ProxiedJson(const std::vector<ProxiedSide>& sides) {
+  Json all = Json::array();
+  for (const ProxiedSide& side : sides) {
+    Json rules = Json::array();
+    for (const RuleRef& rule : side.rules) rules.push_back(RuleJson(rule));
+    all.push_back({{"direction", std::string(DirectionName(side.direction))},
+                   {"proxy_port", side.proxy_port},
+                   {"rules", std::move(rules)}});
+  }
+  return all;
+}
+
 Json EditJson(const PolicyEdit& edit) {
   Json json = {{"kind", std::string(EditName(edit.kind))}};
   switch (edit.kind) {
@@ -296,11 +345,13 @@ Json ChangeJson(const AllowingChange& change) {
                        {"pairs", part.pairs},
                        {"of_pairs", part.of_pairs}});
   }
-  return {{"conditions", change.conditions},
-          {"edits", std::move(edits)},
-          {"opens_beside", TotalJson(change.opened_beside)},
-          {"closes", TotalJson(change.closed)},
-          {"changes", std::move(changes)}};
+  Json json = {{"conditions", change.conditions},
+               {"edits", std::move(edits)},
+               {"opens_beside", TotalJson(change.opened_beside)},
+               {"closes", TotalJson(change.closed)},
+               {"changes", std::move(changes)}};
+  if (!change.proxied.empty()) json["proxied"] = ProxiedJson(change.proxied);
+  return json;
 }
 
 Json AnswerJson(const CompiledPolicy& policy, const PortProtocol& port,
@@ -321,6 +372,9 @@ Json AnswerJson(const CompiledPolicy& policy, const PortProtocol& port,
   }
   for (const DeniedSide& side : answer.why.sides) {
     json["denied"].push_back(SideJson(side));
+  }
+  if (!answer.why.proxied.empty()) {
+    json["proxied"] = ProxiedJson(answer.why.proxied);
   }
   json["change"] =
       answer.change.has_value() ? ChangeJson(*answer.change) : Json();
