@@ -13,6 +13,7 @@
 #include "ciliumcore/policy/compiled_cluster.h"
 #include "ciliumcore/policy/named_end.h"
 #include "nlohmann/json.hpp"
+#include "tools/ccore/command.h"
 
 namespace ciliumcore::ccore {
 
@@ -27,22 +28,43 @@ struct Flow {
   }
 };
 
-// An end as it was asked for, and what the argument is called.
-struct EndArgument {
+// An argument as it was given, and what it is called.
+struct NamedArgument {
   std::string text;
   std::string name;
 };
 
-// The flows to `port`; those of other pods that fare alike are left out.
-absl::StatusOr<std::vector<Flow>> FindFlows(const CompiledCluster& cluster,
-                                            const EndArgument& source,
-                                            const EndArgument& destination,
-                                            const PortProtocol& port);
+struct FlowArguments {
+  ManifestArguments manifests;
+  Output output = Output::kText;
+  NamedArgument source;
+  NamedArgument destination;
+  NamedArgument port;
+};
+
+// What a question is about.
+struct AskedFlows {
+  CompiledCluster cluster;
+  PortProtocol port;
+  std::vector<Flow> flows;  // those of other pods that fare alike are left out
+};
+
+// Loads the cluster and finds the flows that the arguments mean; at least one.
+absl::StatusOr<AskedFlows> FindFlows(const FlowArguments& arguments);
+
+// "shop/web-0 -> shop/db-0, 8080/TCP: denied".
+std::string HeadlineOf(const Flow& flow, const PortProtocol& port);
+
+// What every answer about a flow begins with, and how each end judges it.
+nlohmann::ordered_json FlowJson(const Flow& flow, const PortProtocol& port);
+void AddSides(const CompiledPolicy& policy, const Flow& flow,
+              nlohmann::ordered_json& json);
+
+// kOk if all of them are allowed, else kCheckFailed.
+int ExitCodeOf(const std::vector<Flow>& flows);
 
 // Notes that each of several flows stands for those like it.
 void NoteIfDifferent(const std::vector<Flow>& flows);
-
-nlohmann::ordered_json EndJson(const NamedEnd& end);
 
 }  // namespace ciliumcore::ccore
 

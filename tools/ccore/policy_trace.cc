@@ -2,7 +2,6 @@
 
 // ccore policy trace: may this flow pass, and which rules say so?
 
-#include <algorithm>
 #include <cstdint>
 #include <iostream>
 #include <memory>
@@ -11,7 +10,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "ciliumcore/base/status.h"
 #include "ciliumcore/policy/named_end.h"
 #include "nlohmann/json.hpp"
 #include "tools/ccore/command.h"
@@ -23,14 +21,6 @@ namespace ciliumcore::ccore {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-struct Arguments {
-  ManifestArguments manifests;
-  Output output = Output::kText;
-  std::string source;
-  std::string destination;
-  std::string port;
-};
 
 // One end's judgement in words.
 struct Judgement {
@@ -86,16 +76,11 @@ Judgement Describe(const CompiledPolicy& policy, const NamedEnd& subject,
   return judgement;
 }
 
-void PrintText(const CompiledPolicy& policy, const PortProtocol& port,
-               const std::vector<Flow>& flows, std::ostream& out) {
+void PrintText(const AskedFlows& asked, std::ostream& out) {
+  const CompiledPolicy& policy = asked.cluster.policy;
   const char* separator = "";
-  for (const Flow& flow : flows) {
-    out << separator << flow.source.ToString() << " -> "
-        << flow.destination.ToString() << ", " << port.ToString() << ": "
-        << (flow.decision.allowed()       ? "allowed"
-            : flow.decision.needs_proxy() ? "denied, for want of a proxy"
-                                          : "denied")
-        << "\n";
+  for (const Flow& flow : asked.flows) {
+    out << separator << HeadlineOf(flow, asked.port) << "\n";
     separator = "\n";
     if (flow.is_to_itself()) {
       out << "\n  a pod always reaches itself\n";
@@ -114,47 +99,26 @@ void PrintText(const CompiledPolicy& policy, const PortProtocol& port,
   }
 }
 
-Json SideJson(const CompiledPolicy& policy, const Cell& cell) {
-  return CellJson(cell, policy.FindRuleSet(cell.rule_set));
-}
-
-void PrintJson(const CompiledPolicy& policy, const PortProtocol& port,
-               const std::vector<Flow>& flows, std::ostream& out) {
+void PrintJson(const AskedFlows& asked, std::ostream& out) {
   Json all = Json::array();
-  for (const Flow& flow : flows) {
-    Json json = {{"source", EndJson(flow.source)},
-                 {"destination", EndJson(flow.destination)},
-                 {"protocol", ProtocolName(port.protocol)},
-                 {"port", port.port},
-                 {"allowed", flow.decision.allowed()}};
-    if (!flow.is_to_itself()) {
-      json["egress"] = SideJson(policy, flow.decision.egress);
-      json["ingress"] = SideJson(policy, flow.decision.ingress);
-    }
+  for (const Flow& flow : asked.flows) {
+    Json json = FlowJson(flow, asked.port);
+    AddSides(asked.cluster.policy, flow, json);
     all.push_back(std::move(json));
   }
   out << Json{{"flows", std::move(all)}}.dump(2) << "\n";
 }
 
-int Run(const Arguments& arguments) {
-  absl::StatusOr<PortProtocol> port = PortProtocol::Parse(arguments.port);
-  if (!port.ok()) return BadInput(Annotate(port.status(), "--dport"));
-  absl::StatusOr<CompiledCluster> cluster = LoadCluster(arguments.manifests);
-  if (!cluster.ok()) return BadInput(cluster.status());
-  absl::StatusOr<std::vector<Flow>> flows =
-      FindFlows(*cluster, {arguments.source, "--src"},
-                {arguments.destination, "--dst"}, *port);
-  if (!flows.ok()) return BadInput(flows.status());
+int Run(const FlowArguments& arguments) {
+  const absl::StatusOr<AskedFlows> asked = FindFlows(arguments);
+  if (!asked.ok()) return BadInput(asked.status());
   if (arguments.output == Output::kJson) {
-    PrintJson(cluster->policy, *port, *flows, std::cout);
+    PrintJson(*asked, std::cout);
   } else {
-    PrintText(cluster->policy, *port, *flows, std::cout);
+    PrintText(*asked, std::cout);
   }
-  NoteIfDifferent(*flows);
-  const bool all_allowed =
-      std::all_of(flows->begin(), flows->end(),
-                  [](const Flow& flow) { return flow.decision.allowed(); });
-  return all_allowed ? kOk : kCheckFailed;
+  NoteIfDifferent(asked->flows);
+  return ExitCodeOf(asked->flows);
 }
 
 }  // namespace
@@ -167,15 +131,19 @@ void AddPolicyTrace(CLI::App& policy) {
       "workload that\nowns pods. Ends with 0 if the flow is allowed, with 1 if "
       "it is denied, or if the\npods of a workload fare differently and one is "
       "denied.");
-  auto arguments = std::make_shared<Arguments>();
-  command.add_option("--src", arguments->source, "where the flow comes from")
+  auto arguments = std::make_shared<FlowArguments>();
+  arguments->source.name = "--src";
+  arguments->destination.name = "--dst";
+  arguments->port.name = "--dport";
+  command
+      .add_option("--src", arguments->source.text, "where the flow comes from")
       ->required()
       ->option_text("SRC");
-  command.add_option("--dst", arguments->destination, "where it goes")
+  command.add_option("--dst", arguments->destination.text, "where it goes")
       ->required()
       ->option_text("DST");
   command
-      .add_option("--dport", arguments->port,
+      .add_option("--dport", arguments->port.text,
                   "port and protocol: 8080/TCP; of ICMP the type: 8/ICMP")
       ->required()
       ->option_text("PORT");

@@ -13,7 +13,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "ciliumcore/base/status.h"
 #include "ciliumcore/policy/why_not.h"
 #include "nlohmann/json.hpp"
 #include "tools/ccore/command.h"
@@ -30,14 +29,6 @@ using Json = nlohmann::ordered_json;
 constexpr char kNetworkPolicy[] = "NetworkPolicy";
 constexpr size_t kRulesShown = 3;     // of a side, as text
 constexpr size_t kChangesShown = 10;  // of the suggestion, as text
-
-struct Arguments {
-  ManifestArguments manifests;
-  Output output = Output::kText;
-  std::string source;
-  std::string destination;
-  std::string port;
-};
 
 // A flow with its explanation, and if it is denied what would allow it.
 struct Answer {
@@ -241,12 +232,7 @@ void PrintText(const CompiledPolicy& policy, const PortProtocol& port,
   const char* separator = "";
   for (const Answer& answer : answers) {
     const Flow& flow = answer.flow;
-    out << separator << flow.source.ToString() << " -> "
-        << flow.destination.ToString() << ", " << port.ToString() << ": "
-        << (answer.is_denied()                  ? "denied"
-            : answer.why.decision.needs_proxy() ? "denied, for want of a proxy"
-                                                : "allowed")
-        << "\n";
+    out << separator << HeadlineOf(flow, port) << "\n";
     separator = "\n";
     if (answer.is_denied()) PrintEnds(answer, out);
     if (answer.change.has_value()) {
@@ -356,18 +342,9 @@ Json ChangeJson(const AllowingChange& change) {
 
 Json AnswerJson(const CompiledPolicy& policy, const PortProtocol& port,
                 const Answer& answer) {
-  Json json = {{"source", EndJson(answer.flow.source)},
-               {"destination", EndJson(answer.flow.destination)},
-               {"protocol", ProtocolName(port.protocol)},
-               {"port", port.port},
-               {"allowed", answer.why.decision.allowed()}};
+  Json json = FlowJson(answer.flow, port);
   if (!answer.is_denied()) {
-    if (answer.flow.is_to_itself()) return json;
-    for (const auto& [name, cell] :
-         {std::pair("egress", &answer.why.decision.egress),
-          std::pair("ingress", &answer.why.decision.ingress)}) {
-      json[name] = CellJson(*cell, policy.FindRuleSet(cell->rule_set));
-    }
+    AddSides(policy, answer.flow, json);
     return json;
   }
   for (const DeniedSide& side : answer.why.sides) {
@@ -381,35 +358,27 @@ Json AnswerJson(const CompiledPolicy& policy, const PortProtocol& port,
   return json;
 }
 
-int Run(const Arguments& arguments) {
-  absl::StatusOr<PortProtocol> port = PortProtocol::Parse(arguments.port);
-  if (!port.ok()) return BadInput(Annotate(port.status(), "PORT"));
-  absl::StatusOr<CompiledCluster> cluster = LoadCluster(arguments.manifests);
-  if (!cluster.ok()) return BadInput(cluster.status());
-  absl::StatusOr<std::vector<Flow>> flows =
-      FindFlows(*cluster, {arguments.source, "SOURCE"},
-                {arguments.destination, "DESTINATION"}, *port);
-  if (!flows.ok()) return BadInput(flows.status());
+int Run(const FlowArguments& arguments) {
+  const absl::StatusOr<AskedFlows> asked = FindFlows(arguments);
+  if (!asked.ok()) return BadInput(asked.status());
+  const auto& [cluster, port, flows] = *asked;
   std::vector<Answer> answers;
-  for (const Flow& flow : *flows) {
-    absl::StatusOr<Answer> answer = AnswerTo(*cluster, flow, *port);
+  for (const Flow& flow : flows) {
+    absl::StatusOr<Answer> answer = AnswerTo(cluster, flow, port);
     if (!answer.ok()) return BadInput(answer.status());
     answers.push_back(*std::move(answer));
   }
   if (arguments.output == Output::kJson) {
     Json all = Json::array();
     for (const Answer& answer : answers) {
-      all.push_back(AnswerJson(cluster->policy, *port, answer));
+      all.push_back(AnswerJson(cluster.policy, port, answer));
     }
     std::cout << Json{{"flows", std::move(all)}}.dump(2) << "\n";
   } else {
-    PrintText(cluster->policy, *port, answers, std::cout);
+    PrintText(cluster.policy, port, answers, std::cout);
   }
-  NoteIfDifferent(*flows);
-  const bool all_allowed = std::all_of(
-      answers.begin(), answers.end(),
-      [](const Answer& answer) { return answer.why.decision.allowed(); });
-  return all_allowed ? kOk : kCheckFailed;
+  NoteIfDifferent(flows);
+  return ExitCodeOf(flows);
 }
 
 }  // namespace
@@ -423,13 +392,18 @@ void AddPolicyWhyNot(CLI::App& policy) {
       "with the fewest conditions\nthat opens least beside it, tried on the "
       "manifests. Ends with 0 if the flow is\nallowed, with 1 if it is denied, "
       "with 2 if there is no answer.");
-  auto arguments = std::make_shared<Arguments>();
-  command.add_option("SOURCE", arguments->source, "where the flow comes from")
-      ->required();
-  command.add_option("DESTINATION", arguments->destination, "where it goes")
+  auto arguments = std::make_shared<FlowArguments>();
+  arguments->source.name = "SOURCE";
+  arguments->destination.name = "DESTINATION";
+  arguments->port.name = "PORT";
+  command
+      .add_option("SOURCE", arguments->source.text, "where the flow comes from")
       ->required();
   command
-      .add_option("PORT", arguments->port,
+      .add_option("DESTINATION", arguments->destination.text, "where it goes")
+      ->required();
+  command
+      .add_option("PORT", arguments->port.text,
                   "port and protocol: 8080/TCP; of ICMP the type: 8/ICMP")
       ->required();
   AddManifestOptions(command, arguments->manifests);
