@@ -158,8 +158,9 @@ void PrintJson(const PolicyDiff& diff, const std::vector<const Change*>& shown,
       << "\n";
 }
 
-// A pod that got an address on the other side keeps it, lest all of them move
-// when one is added.
+// A pod that got addresses on the other side keeps them, lest all of them move
+// when one is added. Where one of them is another's now it keeps none, for a
+// pod that has some is given no more.
 void KeepAddresses(const Cluster& before, Cluster& after) {
   absl::flat_hash_map<std::string, const Pod*> known;
   for (const Pod& pod : before.pods) known.try_emplace(pod.ToString(), &pod);
@@ -171,9 +172,13 @@ void KeepAddresses(const Cluster& before, Cluster& after) {
     Pod& pod = after.pods[i];
     const auto at = known.find(pod.ToString());
     if (at == known.end()) continue;
-    for (const IpAddress& address : at->second->addresses) {
-      if (taken.insert(address).second) pod.addresses.push_back(address);
-    }
+    const std::vector<IpAddress>& addresses = at->second->addresses;
+    const bool are_free = std::none_of(
+        addresses.begin(), addresses.end(),
+        [&taken](const IpAddress& address) { return taken.contains(address); });
+    if (!are_free) continue;
+    taken.insert(addresses.begin(), addresses.end());
+    pod.addresses = addresses;
   }
 }
 
