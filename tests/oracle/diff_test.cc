@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -58,7 +59,8 @@ class OracleSide {
     absl::StatusOr<CompiledCluster> compiled = CompileCluster(cluster_);
     EXPECT_TRUE(compiled.ok()) << compiled.status();
     compiled_ = *std::move(compiled);
-    input_ = OracleInputOf(cluster_);
+    input_ = std::make_unique<const PolicyInput>(OracleInputOf(cluster_));
+    oracle_ = std::make_unique<const Oracle>(*input_);
     ends_.clear();
     for (uint32_t i = 0; i < cluster_.pods.size(); ++i) {
       const Pod& pod = cluster_.pods[i];
@@ -83,11 +85,10 @@ class OracleSide {
     if (!source.has_value() || !destination.has_value()) {
       return {false, "not there"};
     }
-    const Oracle oracle(input_);
     const Judgement egress =
-        oracle.Egress(*source, *destination, point.protocol, point.port);
+        oracle_->Egress(*source, *destination, point.protocol, point.port);
     const Judgement ingress =
-        oracle.Ingress(*source, *destination, point.protocol, point.port);
+        oracle_->Ingress(*source, *destination, point.protocol, point.port);
     const auto why = [](const Judgement& judgement) {
       return judgement.why.has_value() ? judgement.why->ToString() : "nobody";
     };
@@ -98,7 +99,8 @@ class OracleSide {
  private:
   Cluster cluster_;
   CompiledCluster compiled_;
-  PolicyInput input_;
+  std::unique_ptr<const PolicyInput> input_;
+  std::unique_ptr<const Oracle> oracle_;  // of input_
   std::map<std::string, std::vector<FlowEnd>> ends_;
 };
 

@@ -2,6 +2,8 @@
 
 #include "tests/oracle/oracle_cluster.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 
 namespace ciliumcore::testing {
@@ -29,18 +31,22 @@ Cluster ClusterOf(const PolicyInput& input,
     add(node, absl::StrCat("node-", nodes++));
   }
   cluster.policies = input.policies;
+  cluster.cilium_policies = input.cilium_policies;
+  cluster.cluster_policies = input.cluster_policies;
+  cluster.cidr_groups = input.cidr_groups;
   return cluster;
 }
 
-PolicyInput OracleInputOf(const Cluster& cluster) {
+PolicyInput OracleInputOf(Cluster cluster) {
   PolicyInput input;
-  input.policies = cluster.policies;
-  for (const auto& [name, ns] : cluster.namespaces) {
-    input.namespaces.push_back(ns);
+  input.policies = std::move(cluster.policies);
+  for (auto& [name, ns] : cluster.namespaces) {
+    input.namespaces.push_back(std::move(ns));
   }
-  for (const Pod& pod : cluster.pods) {
-    input.endpoints.push_back({Identity::kUnknown, pod.labels, pod.ns,
-                               pod.ports, pod.addresses, pod.host_network});
+  for (Pod& pod : cluster.pods) {
+    input.endpoints.push_back({Identity::kUnknown, std::move(pod.labels),
+                               std::move(pod.ns), std::move(pod.ports),
+                               std::move(pod.addresses), pod.host_network});
   }
   return input;
 }
