@@ -381,32 +381,39 @@ TEST_F(WhyNotTest, OneLabelMayServeBothSides) {
 }
 
 TEST_F(WhyNotTest, ReportsWhatALabelCloses) {
-  // The label makes api selected by a policy that isolates it.
-  ForDb({{{Pods(Select({{"sql", "yes"}}))}, {On("81/TCP")}}});
+  // As before, but the label isolates api on the way in, too.
+  ForDb({{{Pods(Select({{"sql", "yes"}}))}, {}}});
+  Add(Egress({}), Select({{"app", "api"}}));
   Add(Egress({{{Pods(Select({{"app", "db"}}))}, {}}}),
       Select({{"sql", "yes"}}));
-  const CompiledCluster before = Compiled();
-  const PolicyEdit label = {.kind = PolicyEdit::Kind::kAddPodLabel,
-                            .ns = "town",
-                            .owner_kind = "Deployment",
-                            .owner_name = "api",
-                            .key = "sql",
-                            .value = "yes"};
-  EXPECT_GT(
-      Diff(before, *CompileCluster(*Apply(cluster_, {label}))).closed.pairs,
-      0u);
-  // So what opens as much and closes nothing is taken instead.
+  Add(Ingress({}), Select({{"sql", "yes"}}));
+  const AllowingChange change = Change("town/api-0", "town/db-0", "81/TCP");
+  ASSERT_EQ(change.edits.size(), 1u);
+  EXPECT_EQ(change.edits[0].kind, PolicyEdit::Kind::kAddPodLabel);
+  EXPECT_GT(change.closed.pairs, 0u);
+  EXPECT_EQ(change.closed.pairs, change.diff.closed.pairs);
+  EXPECT_EQ(change.closed.ports, change.diff.closed.ports);
+}
+
+TEST_F(WhyNotTest, PrefersWhatClosesNothing) {
+  // A peer opens as much as a label, whose pods are fewer than the policy's.
+  Add(Ingress({{{Pods(Select({{"sql", "yes"}}))}, {On("81/TCP")}}}), {});
+  EXPECT_THAT(Edits("town/api-0", "town/db-0", "81/TCP"),
+              ElementsAre(HasSubstr("labels of the pods of town/api")));
+  // With the label, api reaches nothing outside any more.
+  Add(Egress({{{Pods({})}, {}}}), Select({{"sql", "yes"}}));
   EXPECT_THAT(Edits("town/api-0", "town/db-0", "81/TCP"),
               ElementsAre(HasSubstr("add to the sources")));
 }
 
 TEST_F(WhyNotTest, ANamespaceMayGetALabel) {
-  ForDb({{{PodsIn(Select({{"sql", "yes"}}), {})}, {}}});
-  // A second namespace beside the pod makes the label open more.
-  const AllowingChange alone = Change("far/probe-0", "town/db-0", "81/TCP");
-  ASSERT_EQ(alone.edits.size(), 1u);
-  EXPECT_EQ(alone.conditions, 1u);
-  EXPECT_EQ(alone.opened_beside.pairs, 0u);
+  // It concerns fewer pods than the policy does.
+  Add(Ingress({{{PodsIn(Select({{"sql", "yes"}}), {})}, {}}}), {});
+  EXPECT_THAT(Edits("far/probe-0", "town/db-0", "81/TCP"),
+              ElementsAre("add to the labels of namespace far: \"sql\": "
+                          "\"yes\""));
+  EXPECT_EQ(Change("far/probe-0", "town/db-0", "81/TCP").conditions, 1u);
+  // A second pod there makes the label open more than the peer does.
   AddPod("far", "other", "other-0", "10.0.1.2");
   EXPECT_THAT(Edits("far/probe-0", "town/db-0", "81/TCP"),
               ElementsAre(HasSubstr("add to the sources")));
