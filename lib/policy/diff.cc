@@ -11,9 +11,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/numeric/int128.h"
 #include "absl/strings/str_cat.h"
-#include "lib/policy/address_arithmetic_internal.h"
 #include "lib/policy/counterparts_internal.h"
 #include "lib/policy/meanings_internal.h"
+#include "lib/policy/outside_ranges_internal.h"
 #include "lib/policy/row_changes_internal.h"
 
 namespace ciliumcore {
@@ -21,12 +21,6 @@ namespace {
 
 using Presence = PolicyDiff::Presence;
 using Kind = PolicyDiff::Kind;
-
-enum class Family : uint8_t { kIpv4, kIpv6, kEither };
-
-bool Meet(Family a, Family b) {
-  return a == b || a == Family::kEither || b == Family::kEither;
-}
 
 uint64_t Saturated(absl::uint128 value) {
   constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
@@ -100,7 +94,7 @@ struct Side {
     facet.column =
         tables.ColumnOf(cluster.policy.peer_map->of_endpoint[pod][address]);
     if (address < addresses.size()) {
-      facet.family = addresses[address].is_v4() ? Family::kIpv4 : Family::kIpv6;
+      facet.family = FamilyOf(addresses[address]);
     }
     return facet;
   }
@@ -140,35 +134,23 @@ struct Side {
 // The addresses of one family, cut where a table of either side differs.
 std::vector<OutsideRange> RangesOf(const Side& before, const Side& after,
                                    bool is_v4) {
-  std::vector<IpAddress> starts = {is_v4 ? IpAddress::FromV4(0) : IpAddress()};
-  for (const Side* side : {&before, &after}) {
-    for (const PrefixPeer& prefix : side->cluster.policy.peer_map->prefixes) {
-      if (prefix.prefix.is_v4() != is_v4) continue;
-      starts.push_back(prefix.prefix.first());
-      const std::optional<IpAddress> behind = Successor(prefix.prefix.last());
-      if (behind.has_value()) starts.push_back(*behind);
-    }
-  }
-  std::sort(starts.begin(), starts.end());
-  starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
-
   const auto column = [](const Side& side, const IpAddress& address) {
     return side.tables.ColumnOf(side.cluster.policy.OutsidePeerOf(address));
   };
   std::vector<OutsideRange> ranges;
-  for (const IpAddress& start : starts) {
-    OutsideRange range = {
-        {start, start}, column(before, start), column(after, start)};
-    if (!ranges.empty()) {
-      if (ranges.back().before == range.before &&
-          ranges.back().after == range.after) {
-        continue;
-      }
-      ranges.back().range.last = *Predecessor(start);
+  for (const AddressRange& range :
+       OutsideRanges({before.cluster.policy.peer_map.get(),
+                      after.cluster.policy.peer_map.get()},
+                     is_v4)) {
+    const uint32_t old_column = column(before, range.first);
+    const uint32_t new_column = column(after, range.first);
+    if (!ranges.empty() && ranges.back().before == old_column &&
+        ranges.back().after == new_column) {
+      ranges.back().range.last = range.last;
+    } else {
+      ranges.push_back({range, old_column, new_column});
     }
-    ranges.push_back(range);
   }
-  ranges.back().range.last = IpPrefix::Of(starts.front(), 0).last();
   return ranges;
 }
 

@@ -3,20 +3,17 @@
 #include "ciliumcore/policy/matrix.h"
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "lib/policy/address_arithmetic_internal.h"
+#include "lib/policy/outside_ranges_internal.h"
 #include "lib/policy/port_sets_internal.h"
 
 namespace ciliumcore {
 namespace {
-
-enum class Family : uint8_t { kIpv4, kIpv6, kEither };
 
 // One way to be a pod: pods and addresses that agree in it are told apart
 // nowhere.
@@ -28,10 +25,6 @@ struct Facet {
 
   friend auto operator<=>(const Facet&, const Facet&) = default;
 };
-
-bool Meet(Family a, Family b) {
-  return a == b || a == Family::kEither || b == Family::kEither;
-}
 
 // What each table allows each peer, as numbers of port sets.
 class Access {
@@ -87,27 +80,17 @@ struct Outside {
 // The addresses of one family, cut where `access` differs.
 std::vector<Outside> RangesOf(const CompiledPolicy& policy,
                               const Access& access, bool is_v4) {
-  std::vector<IpAddress> starts = {is_v4 ? IpAddress::FromV4(0) : IpAddress()};
-  for (const PrefixPeer& prefix : policy.peer_map->prefixes) {
-    if (prefix.prefix.is_v4() != is_v4) continue;
-    starts.push_back(prefix.prefix.first());
-    const std::optional<IpAddress> behind = Successor(prefix.prefix.last());
-    if (behind.has_value()) starts.push_back(*behind);
-  }
-  std::sort(starts.begin(), starts.end());
-  starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
-
   std::vector<Outside> ranges;
-  for (const IpAddress& start : starts) {
+  for (const AddressRange& range :
+       OutsideRanges({policy.peer_map.get()}, is_v4)) {
     // Not PeerOf: the address may be a pod's.
-    const uint32_t column = access.ColumnOf(policy.OutsidePeerOf(start));
+    const uint32_t column = access.ColumnOf(policy.OutsidePeerOf(range.first));
     if (!ranges.empty() && access.AreAlike(ranges.back().column, column)) {
-      continue;
+      ranges.back().range.last = range.last;
+    } else {
+      ranges.push_back({range, column});
     }
-    if (!ranges.empty()) ranges.back().range.last = *Predecessor(start);
-    ranges.push_back({{start, start}, column});
   }
-  ranges.back().range.last = IpPrefix::Of(starts.front(), 0).last();
   return ranges;
 }
 
@@ -161,7 +144,7 @@ class MatrixBuilder {
       for (size_t i = 0; i < peers.size(); ++i) {
         Family family = Family::kEither;
         if (i < addresses.size()) {
-          family = addresses[i].is_v4() ? Family::kIpv4 : Family::kIpv6;
+          family = FamilyOf(addresses[i]);
         }
         facets.push_back({endpoint.ingress, endpoint.egress,
                           access_.ColumnOf(peers[i]), family});
