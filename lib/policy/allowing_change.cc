@@ -19,6 +19,7 @@
 #include "lib/policy/flow_denials_internal.h"
 #include "lib/policy/flow_rule_internal.h"
 #include "lib/policy/label_edits_internal.h"
+#include "lib/policy/policy_names_internal.h"
 #include "lib/policy/rule_conditions_internal.h"
 
 namespace ciliumcore {
@@ -34,12 +35,8 @@ constexpr size_t kMostLabels = 2;
 size_t PodsConcerned(const Cluster& cluster, const Edits& edits) {
   size_t count = 0;
   for (const PolicyEdit& edit : edits) {
-    const NetworkPolicy* policy = nullptr;
-    for (const NetworkPolicy& candidate : cluster.policies) {
-      if (candidate.ns == edit.rule.ns && candidate.name == edit.rule.name) {
-        policy = &candidate;
-      }
-    }
+    const NetworkPolicy* const policy =
+        FindNetworkPolicy(cluster.policies, edit.rule);
     for (const Pod& pod : cluster.pods) {
       if (policy != nullptr) {
         count += pod.ns == policy->ns && !pod.host_network &&

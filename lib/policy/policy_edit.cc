@@ -2,7 +2,6 @@
 
 #include "ciliumcore/policy/policy_edit.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -10,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/policy/policy_names_internal.h"
 
 namespace ciliumcore {
 namespace {
@@ -126,12 +126,8 @@ absl::Status NotFound(const PolicyEdit& edit, absl::string_view what) {
 }
 
 absl::Status AddToRule(const PolicyEdit& edit, Cluster& cluster) {
-  const auto policy = std::find_if(
-      cluster.policies.begin(), cluster.policies.end(),
-      [&edit](const NetworkPolicy& candidate) {
-        return candidate.ns == edit.rule.ns && candidate.name == edit.rule.name;
-      });
-  if (edit.rule.kind != "NetworkPolicy" || policy == cluster.policies.end()) {
+  NetworkPolicy* const policy = FindNetworkPolicy(cluster.policies, edit.rule);
+  if (policy == nullptr) {
     return NotFound(
         edit,
         PolicyRef{edit.rule.kind, edit.rule.ns, edit.rule.name}.ToString());

@@ -5,6 +5,7 @@
 #ifndef CILIUMCORE_LIB_POLICY_POLICY_NAMES_INTERNAL_H_
 #define CILIUMCORE_LIB_POLICY_POLICY_NAMES_INTERNAL_H_
 
+#include <algorithm>
 #include <string>
 #include <tuple>
 
@@ -27,6 +28,18 @@ inline auto NameKeyOf(const CidrGroup& group) { return std::tie(group.name); }
 template <typename Policy>
 bool NamedBefore(const Policy& a, const Policy& b) {
   return NameKeyOf(a) < NameKeyOf(b);
+}
+
+// The NetworkPolicy that `ref` (PolicyRef, RuleRef) names; null if there is
+// none.
+template <typename NetworkPolicies, typename Ref>
+auto FindNetworkPolicy(NetworkPolicies& policies, const Ref& ref) {
+  const auto at = std::find_if(
+      policies.begin(), policies.end(), [&ref](const NetworkPolicy& policy) {
+        return ref.kind == "NetworkPolicy" &&
+               NameKeyOf(policy) == std::tie(ref.ns, ref.name);
+      });
+  return at == policies.end() ? nullptr : &*at;
 }
 
 inline std::string FullName(const NetworkPolicy& policy) {

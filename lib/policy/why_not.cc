@@ -8,20 +8,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "lib/policy/flow_denials_internal.h"
+#include "lib/policy/policy_names_internal.h"
 #include "lib/policy/rule_conditions_internal.h"
 
 namespace ciliumcore {
 namespace {
-
-const NetworkPolicy* FindPolicy(const Cluster& cluster, const PolicyRef& ref) {
-  if (ref.kind != "NetworkPolicy") return nullptr;
-  const auto at =
-      std::find_if(cluster.policies.begin(), cluster.policies.end(),
-                   [&ref](const NetworkPolicy& policy) {
-                     return policy.ns == ref.ns && policy.name == ref.name;
-                   });
-  return at == cluster.policies.end() ? nullptr : &*at;
-}
 
 DeniedSide::Tier TierOf(const Cluster& cluster, const RuleRef& rule) {
   for (const ClusterPolicy& policy : cluster.cluster_policies) {
@@ -49,7 +40,8 @@ DeniedSide Describe(const CompiledCluster& cluster, const FlowView& flow,
   }
   side.isolated_by = set->policies;
   for (const PolicyRef& ref : set->policies) {
-    const NetworkPolicy* policy = FindPolicy(cluster.cluster, ref);
+    const NetworkPolicy* const policy =
+        FindNetworkPolicy(cluster.cluster.policies, ref);
     if (policy == nullptr) continue;
     uint32_t index = 0;
     for (const NetworkPolicyRule& rule : SectionOf(*policy, direction)) {

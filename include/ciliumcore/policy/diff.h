@@ -6,7 +6,6 @@
 #ifndef CILIUMCORE_POLICY_DIFF_H_
 #define CILIUMCORE_POLICY_DIFF_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -96,7 +95,6 @@ struct PolicyDiff {
   Total opened;
   Total closed;
 
-  size_t peer_count() const { return workloads.size() + ranges.size(); }
   // "shop/web[Deployment]" or "10.0.0.0-10.255.255.255".
   std::string PeerName(uint32_t peer) const;
   // Ranges are on both sides.

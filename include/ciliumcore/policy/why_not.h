@@ -43,9 +43,6 @@ struct FailedCondition {
 
   // "from[1].podSelector: label app: expected web, found api".
   std::string ToString() const;
-
-  friend bool operator==(const FailedCondition&,
-                         const FailedCondition&) = default;
 };
 
 // A rule that does not allow the flow. Of its peers the one that nearly matches
