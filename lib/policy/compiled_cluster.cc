@@ -132,14 +132,28 @@ std::vector<Workload> WorkloadsOf(const std::vector<Pod>& pods) {
   return workloads;
 }
 
-// Only rules of egress have such peers.
-bool HasNetworkPeer(const ClusterPolicy& policy) {
+// Of networks or domain names, which only rules of egress have.
+template <typename Peers>
+bool HasPeers(const ClusterPolicy& policy) {
   for (const ClusterRule& rule : policy.egress) {
     for (const ClusterPeer& peer : rule.peers) {
-      if (std::holds_alternative<NetworkPeers>(peer)) return true;
+      if (std::holds_alternative<Peers>(peer)) return true;
     }
   }
   return false;
+}
+
+bool HasNames(const CiliumPolicy& policy) {
+  for (const CiliumSpec& spec : policy.specs) {
+    for (const CiliumRule& rule : spec.egress) {
+      if (rule.peers.has_value() && !rule.peers->fqdns.empty()) return true;
+    }
+  }
+  return false;
+}
+
+PolicyRef RefOf(const ClusterPolicy& policy) {
+  return {std::string(ClusterPolicyKindName(policy.kind)), "", policy.name};
 }
 
 bool HasIpBlock(const std::vector<NetworkPolicyRule>& rules) {
@@ -227,7 +241,7 @@ std::vector<PolicyRef> PoliciesWithIpBlock(const Cluster& cluster) {
     }
   }
   for (const ClusterPolicy& policy : cluster.cluster_policies) {
-    if (!HasNetworkPeer(policy)) continue;
+    if (!HasPeers<NetworkPeers>(policy)) continue;
     const auto is_subject = [&](const Pod& pod) {
       const auto ns = cluster.namespaces.find(pod.ns);
       return !pod.host_network &&
@@ -237,9 +251,21 @@ std::vector<PolicyRef> PoliciesWithIpBlock(const Cluster& cluster) {
                                                 : ns->second.labels);
     };
     if (std::any_of(cluster.pods.begin(), cluster.pods.end(), is_subject)) {
-      found.push_back(
-          {std::string(ClusterPolicyKindName(policy.kind)), "", policy.name});
+      found.push_back(RefOf(policy));
     }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::vector<PolicyRef> PoliciesWithNames(const Cluster& cluster) {
+  std::vector<PolicyRef> found;
+  for (const CiliumPolicy& policy : cluster.cilium_policies) {
+    if (!HasNames(policy)) continue;
+    found.push_back({std::string(policy.kind()), policy.ns, policy.name});
+  }
+  for (const ClusterPolicy& policy : cluster.cluster_policies) {
+    if (HasPeers<DomainPeers>(policy)) found.push_back(RefOf(policy));
   }
   std::sort(found.begin(), found.end());
   return found;

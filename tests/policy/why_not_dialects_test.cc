@@ -22,13 +22,16 @@ using Tier = DeniedSide::Tier;
 
 constexpr char kDenyEverybody[] = "{action: Deny, from: [{namespaces: {}}]}";
 
-// web -> db, to port 81 of TCP.
+// web -> db, to port 81 of TCP, unless said otherwise.
 class Question {
  public:
-  explicit Question(const std::string& policies)
+  explicit Question(const std::string& policies,
+                    const std::string& destination = "town/db",
+                    const std::string& port = "81/TCP")
       : cluster_(*CompileCluster(Load(absl::StrCat(kTwoPods, policies)))),
         source_(FindNamedEnds(cluster_, "town/web")->front()),
-        destination_(FindNamedEnds(cluster_, "town/db")->front()) {}
+        destination_(FindNamedEnds(cluster_, destination)->front()),
+        port_(*PortProtocol::Parse(port)) {}
 
   WhyNot Explain() const {
     return *ExplainDenial(cluster_, source_, destination_, port_);
@@ -50,9 +53,9 @@ class Question {
     if (!change.ok()) return texts;
     const CompiledCluster edited =
         *CompileCluster(*Apply(cluster_.cluster, change->edits));
-    EXPECT_TRUE(ExplainDenial(edited,
-                              FindNamedEnds(edited, "town/web")->front(),
-                              FindNamedEnds(edited, "town/db")->front(), port_)
+    EXPECT_TRUE(ExplainDenial(
+                    edited, FindNamedEnds(edited, "town/web")->front(),
+                    FindNamedEnds(edited, destination_.Name())->front(), port_)
                     ->sides.empty());
     for (const PolicyEdit& edit : change->edits) {
       texts.push_back(edit.ToString());
@@ -69,7 +72,7 @@ class Question {
   const CompiledCluster cluster_;
   const NamedEnd source_;
   const NamedEnd destination_;
-  const PortProtocol port_ = *PortProtocol::Parse("81/TCP");
+  const PortProtocol port_;
 };
 
 std::vector<std::string> Names(const std::vector<RuleRef>& rules) {
@@ -305,6 +308,191 @@ TEST(WhyNotDialectsTest, WhatAProxyJudgesIsDeniedByNobody) {
   EXPECT_EQ(why.proxied.size(), 1u);
   EXPECT_EQ(question.Change().status().code(),
             absl::StatusCode::kFailedPrecondition);
+}
+
+// What an end that denies says, or one that leaves it to a proxy.
+std::vector<std::string> Told(const WhyNot& why) {
+  std::vector<std::string> told;
+  for (const DeniedSide& side : why.sides) {
+    for (const PolicyRef& policy : side.isolated_by) {
+      told.push_back(absl::StrCat(std::string(DirectionName(side.direction)),
+                                  " isolated by ", policy.ToString()));
+    }
+    for (const RuleRef& rule : side.denied_by) {
+      told.push_back("denied by " + rule.ToString());
+    }
+  }
+  for (const ProxiedSide& side : why.proxied) {
+    told.push_back(absl::StrCat("proxy ", side.proxy_port, " by ",
+                                side.rules.front().ToString()));
+  }
+  return told;
+}
+
+std::string WebTo(const std::string& rule) {
+  return CiliumOf("web", "way-out", "  egress:\n  - " + rule + "\n");
+}
+
+constexpr char kWebTo80Outside[] = R"(---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: town}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Egress]
+  egress: [{to: [{ipBlock: {cidr: 203.0.113.0/24}}], ports: [{port: 80}]}]
+)";
+constexpr char kOutside[] = "203.0.113.9";
+constexpr char kNames[] = "{toFQDNs: [{matchName: a.example}]}";
+constexpr char kHttpFromWeb[] =
+    "  ingress:\n  - fromEndpoints: [{matchLabels: {app: web}}]\n"
+    "    toPorts: [{ports: [{port: '80', protocol: TCP}], rules: {http: "
+    "[{}]}}]\n";
+
+TEST(WhyNotDialectsTest, NamesIcmpAndApplicationsProtocols) {
+  const struct {
+    const char* name;
+    std::string policies;
+    const char* destination;
+    const char* port;
+    std::vector<std::string> told;
+    std::vector<std::string> edits;  // none: nothing mends it
+  } cases[] = {
+      {"a name that resolves to nobody, where Cilium isolates alone",
+       WebTo(kNames),
+       kOutside,
+       "443/TCP",
+       {"egress isolated by CiliumNetworkPolicy town/way-out"},
+       {}},
+      {"the same where a NetworkPolicy isolates, too",
+       absl::StrCat(kWebTo80Outside, WebTo(kNames)),
+       kOutside,
+       "443/TCP",
+       {"egress isolated by CiliumNetworkPolicy town/way-out",
+        "egress isolated by NetworkPolicy town/web"},
+       {"add to the ports of NetworkPolicy town/web egress[0]: {protocol: "
+        "TCP, port: 443}"}},
+      {"a name of the Admin tier, before what denies the rest",
+       R"(---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: way-out}
+spec:
+  tier: Admin
+  priority: 10
+  subject: {namespaces: {}}
+  egress:
+  - {action: Accept, to: [{domainNames: [a.example]}]}
+  - {action: Deny, to: [{networks: [0.0.0.0/0]}]}
+)",
+       kOutside,
+       "443/TCP",
+       {"denied by ClusterNetworkPolicy way-out egress[1]"},
+       {}},
+      {"ICMP, which no rule of a NetworkPolicy can name",
+       std::string(kDbFromWeb),
+       "town/db",
+       "8/ICMP",
+       {"ingress isolated by NetworkPolicy town/db"},
+       {"add NetworkPolicy town/db ingress[1]: {from: [{podSelector: "
+        "{matchLabels: {\"app\": \"web\"}}}]}"}},
+      {"ICMPv6",
+       std::string(kDbFromWeb),
+       "town/db",
+       "128/ICMPv6",
+       {"ingress isolated by NetworkPolicy town/db"},
+       {"add NetworkPolicy town/db ingress[1]: {from: [{podSelector: "
+        "{matchLabels: {\"app\": \"web\"}}}]}"}},
+      {"another type of ICMP",
+       CiliumOfDb("guard",
+                  "  ingress:\n  - icmps: [{fields: [{type: 8, family: "
+                  "IPv4}]}]\n"),
+       "town/db",
+       "13/ICMP",
+       {"ingress isolated by CiliumNetworkPolicy town/guard"},
+       {}},
+      {"the type of ICMP that Cilium denies",
+       CiliumOfDb("guard",
+                  "  ingress: [{}]\n  ingressDeny:\n  - icmps: [{fields: "
+                  "[{type: 8, family: IPv4}]}]\n"),
+       "town/db",
+       "8/ICMP",
+       {"denied by CiliumNetworkPolicy town/guard ingressDeny[0]"},
+       {}},
+      {"ICMP in the Admin tier",
+       ClusterOfDb("Admin", kDenyEverybody),
+       "town/db",
+       "8/ICMP",
+       {"denied by ClusterNetworkPolicy guard ingress[0]"},
+       {}},
+      {"HTTP on another port",
+       CiliumOfDb("guard", kHttpFromWeb),
+       "town/db",
+       "81/TCP",
+       {"ingress isolated by CiliumNetworkPolicy town/guard"},
+       {}},
+      {"HTTP on another port, where a NetworkPolicy isolates, too",
+       absl::StrCat(kDbFromWeb, CiliumOfDb("guard", kHttpFromWeb)),
+       "town/db",
+       "81/TCP",
+       {"ingress isolated by CiliumNetworkPolicy town/guard",
+        "ingress isolated by NetworkPolicy town/db"},
+       {"add to the ports of NetworkPolicy town/db ingress[0]: {protocol: "
+        "TCP, port: 81}"}},
+      {"HTTP on its port",
+       CiliumOfDb("guard", kHttpFromWeb),
+       "town/db",
+       "80/TCP",
+       {"proxy 10001 by CiliumNetworkPolicy town/guard ingress[0]"},
+       {}},
+      {"HTTP that a denial prevails over",
+       CiliumOfDb("guard", absl::StrCat(kHttpFromWeb, kDenyWeb)),
+       "town/db",
+       "80/TCP",
+       {"denied by CiliumNetworkPolicy town/guard ingressDeny[0]"},
+       {}},
+      {"names that are asked for",
+       WebTo("{toPorts: [{ports: [{port: '53', protocol: UDP}], rules: {dns: "
+             "[{matchPattern: '*'}]}}]}"),
+       "town/db",
+       "53/UDP",
+       {"proxy 10002 by CiliumNetworkPolicy town/way-out egress[0]"},
+       {}},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.name);
+    const Question question(c.policies, c.destination, c.port);
+    const WhyNot why = question.Explain();
+    EXPECT_EQ(Told(why), c.told);
+    if (!c.edits.empty()) {
+      EXPECT_EQ(question.Edits(), c.edits);
+    } else if (why.sides.empty()) {
+      EXPECT_EQ(question.Change().status().code(),
+                absl::StatusCode::kFailedPrecondition);
+    } else {
+      question.ExpectNoChange("found none");
+    }
+  }
+}
+
+TEST(PoliciesWithNamesTest, NamesThoseOfEveryDialect) {
+  EXPECT_THAT(PoliciesWithNames(Load(absl::StrCat(
+                  kTwoPods, kWebTo80Outside, CiliumOfDb("guard", kDenyWeb),
+                  ClusterOfDb("Admin", kDenyEverybody)))),
+              IsEmpty());
+  EXPECT_THAT(
+      PoliciesWithNames(Load(absl::StrCat(kTwoPods, WebTo(kNames), R"(---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: way-out}
+spec:
+  tier: Admin
+  priority: 10
+  subject: {namespaces: {}}
+  egress: [{action: Accept, to: [{domainNames: [a.example]}]}]
+)"))),
+      ElementsAre(PolicyRef{"CiliumNetworkPolicy", "town", "way-out"},
+                  PolicyRef{"ClusterNetworkPolicy", "", "way-out"}));
 }
 
 }  // namespace

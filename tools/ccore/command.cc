@@ -8,10 +8,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "ciliumcore/base/ip.h"
 #include "ciliumcore/base/status.h"
 #include "ciliumcore/policy/manifest.h"
+#include "tools/ccore/verdict_output.h"
 
 namespace ciliumcore::ccore {
 
@@ -89,23 +89,24 @@ absl::StatusOr<CompiledCluster> CompileManifests(
   const size_t unaddressed = PodsWithoutAddress(compiled->cluster).size();
   const std::vector<PolicyRef> blind = PoliciesWithIpBlock(compiled->cluster);
   if (unaddressed != 0 && !blind.empty()) {
+    Note(absl::StrCat(unaddressed, unaddressed == 1 ? " pod has" : " pods have",
+                      " no address, so no ipBlock covers ",
+                      unaddressed == 1 ? "it" : "them",
+                      "; that could matter to ", NamesOf(blind),
+                      " (--pod-cidr assigns addresses)"));
+  }
+  const std::vector<PolicyRef> named = PoliciesWithNames(compiled->cluster);
+  if (!named.empty()) {
     Note(absl::StrCat(
-        unaddressed, unaddressed == 1 ? " pod has" : " pods have",
-        " no address, so no ipBlock covers ", unaddressed == 1 ? "it" : "them",
-        "; that could matter to ",
-        absl::StrJoin(blind, ", ",
-                      [](std::string* out, const PolicyRef& policy) {
-                        absl::StrAppend(out, policy.ToString());
-                      }),
-        " (--pod-cidr assigns addresses)"));
+        "what domain names stand for is not known, so rules for them match "
+        "nobody; that could matter to ",
+        NamesOf(named)));
   }
   const std::vector<RuleRef> proxied = RulesForProxies(compiled->policy);
   if (!proxied.empty()) {
     Note(absl::StrCat(
         "there is no proxy, so what these rules leave to one is denied: ",
-        absl::StrJoin(proxied, ", ", [](std::string* out, const RuleRef& rule) {
-          absl::StrAppend(out, rule.ToString());
-        })));
+        NamesOf(proxied)));
   }
   return compiled;
 }

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "ciliumcore/policy/why_not.h"
 #include "nlohmann/json.hpp"
 #include "tools/ccore/command.h"
@@ -174,11 +173,7 @@ void PrintChange(const AllowingChange& change, std::ostream& out) {
   for (const ProxiedSide& side : change.proxied) {
     out << "    then " << DirectionName(side.direction)
         << ": redirect to proxy port " << side.proxy_port << ", by "
-        << absl::StrJoin(side.rules, ", ",
-                         [](std::string* text, const RuleRef& rule) {
-                           text->append(rule.ToString());
-                         })
-        << "\n";
+        << NamesOf(side.rules) << "\n";
   }
   if (!change.proxied.empty()) {
     out << "    there is no proxy, so it does not pass then either\n";

@@ -6,7 +6,9 @@
 #define CILIUMCORE_TOOLS_CCORE_VERDICT_OUTPUT_H_
 
 #include <string>
+#include <vector>
 
+#include "absl/strings/str_join.h"
 #include "ciliumcore/policy/rule_set.h"
 #include "ciliumcore/policy/verdict_table.h"
 #include "nlohmann/json.hpp"
@@ -15,6 +17,15 @@ namespace ciliumcore::ccore {
 
 // "allow", "deny", "redirect to proxy port 10001".
 std::string VerdictText(const Cell& cell);
+
+// "NetworkPolicy shop/db ingress[0], NetworkPolicy shop/web ingress[1]": of
+// rules or policies.
+template <typename Ref>
+std::string NamesOf(const std::vector<Ref>& refs) {
+  return absl::StrJoin(refs, ", ", [](std::string* text, const Ref& ref) {
+    text->append(ref.ToString());
+  });
+}
 
 // "rules", "default deny", ...
 const char* ReasonName(RuleSet::Kind kind);

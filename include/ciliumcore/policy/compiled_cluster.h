@@ -71,6 +71,10 @@ std::vector<uint32_t> PodsWithoutAddress(const Cluster& cluster);
 // whole cluster with peers by network; ascending.
 std::vector<PolicyRef> PoliciesWithIpBlock(const Cluster& cluster);
 
+// The policies with rules for domain names, which match nobody here, and in a
+// cluster whoever the name has resolved to; ascending.
+std::vector<PolicyRef> PoliciesWithNames(const Cluster& cluster);
+
 // The rules that allow something only through a proxy, and those that allow the
 // same; ascending. The verdict on that is kRedirect.
 std::vector<RuleRef> RulesForProxies(const CompiledPolicy& policy);
