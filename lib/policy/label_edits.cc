@@ -169,10 +169,9 @@ std::vector<const NetworkPolicy*> PoliciesNear(const Cluster& cluster,
   const EndView& subject = flow.subject(direction);
   if (!subject.is_pod) return near;
   for (const NetworkPolicy& policy : cluster.policies) {
-    const bool isolates = direction == Direction::kIngress
-                              ? policy.isolates_ingress
-                              : policy.isolates_egress;
-    if (isolates && policy.ns == subject.ns) near.push_back(&policy);
+    if (IsolatesIn(policy, direction) && policy.ns == subject.ns) {
+      near.push_back(&policy);
+    }
   }
   return near;
 }

@@ -175,10 +175,8 @@ RuleFailures FailuresOf(const NetworkPolicyRule& rule, const std::string& ns,
 bool Isolates(const NetworkPolicy& policy, Direction direction,
               const FlowView& flow) {
   const EndView& subject = flow.subject(direction);
-  return (direction == Direction::kIngress ? policy.isolates_ingress
-                                           : policy.isolates_egress) &&
-         subject.is_pod && subject.ns == policy.ns &&
-         policy.pod_selector.Matches(subject.labels);
+  return IsolatesIn(policy, direction) && subject.is_pod &&
+         subject.ns == policy.ns && policy.pod_selector.Matches(subject.labels);
 }
 
 }  // namespace ciliumcore

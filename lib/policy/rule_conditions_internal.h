@@ -66,6 +66,11 @@ RuleFailures FailuresOf(const NetworkPolicyRule& rule, const std::string& ns,
 bool Isolates(const NetworkPolicy& policy, Direction direction,
               const FlowView& flow);
 
+inline bool IsolatesIn(const NetworkPolicy& policy, Direction direction) {
+  return direction == Direction::kIngress ? policy.isolates_ingress
+                                          : policy.isolates_egress;
+}
+
 inline const std::vector<NetworkPolicyRule>& SectionOf(
     const NetworkPolicy& policy, Direction direction) {
   return direction == Direction::kIngress ? policy.ingress : policy.egress;
