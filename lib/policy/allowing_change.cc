@@ -30,6 +30,7 @@ using Edits = std::vector<PolicyEdit>;
 
 constexpr size_t kRuleConditions = 2;  // of a rule that is added
 constexpr size_t kMostLabels = 2;
+constexpr size_t kMostConditions = kMostLabels + 2 * kRuleConditions;
 
 // The pods that the edited policies select, and those that get a label.
 size_t PodsConcerned(const Cluster& cluster, const Edits& edits) {
@@ -99,17 +100,21 @@ class ChangeFinder {
   }
 
   absl::StatusOr<AllowingChange> Find(const WhyNot& why) {
-    CollectSmallest();
-    std::optional<AllowingChange> best;
-    for (const Edits& edits : smallest_) {
-      CC_ASSIGN_OR_RETURN(std::optional<AllowingChange> tried, Try(edits));
-      if (!tried.has_value()) continue;
-      if (!best.has_value() ||
-          Order(cluster_.cluster, *tried) < Order(cluster_.cluster, *best)) {
-        best = std::move(tried);
+    do {
+      CollectSmallest();
+      std::optional<AllowingChange> best;
+      for (const Edits& edits : smallest_) {
+        CC_ASSIGN_OR_RETURN(std::optional<AllowingChange> tried, Try(edits));
+        if (!tried.has_value()) continue;
+        if (!best.has_value() ||
+            Order(cluster_.cluster, *tried) < Order(cluster_.cluster, *best)) {
+          best = std::move(tried);
+        }
       }
-    }
-    if (best.has_value()) return *std::move(best);
+      if (best.has_value()) return *std::move(best);
+      // None of them is a cluster that compiles, as a rule.
+      at_least_ = fewest_ + 1;
+    } while (!smallest_.empty());
     return absl::NotFoundError(absl::StrCat(
         source_.ToString(), " -> ", destination_.ToString(), ", ",
         flow_.port.ToString(),
@@ -119,9 +124,11 @@ class ChangeFinder {
   }
 
  private:
-  // Every change with the fewest conditions, by labels first and then by what
-  // each side still needs.
+  // Every change with the fewest conditions, but `at_least_`, by labels first
+  // and then by what each side still needs.
   void CollectSmallest() {
+    fewest_ = kMostConditions;
+    smallest_.clear();
     Consider({});
     const Edits labels =
         LabelEdits(cluster_.cluster, source_, destination_, flow_);
@@ -155,7 +162,7 @@ class ChangeFinder {
         Needed(Direction::kIngress, flow, denials->ingress);
     if (!egress.has_value() || !ingress.has_value()) return;
     const size_t conditions = labels.size() + *egress + *ingress;
-    if (conditions > fewest_) return;
+    if (conditions < at_least_ || conditions > fewest_) return;
     std::vector<Edits> changes = ChangesWith(labels, flow, *egress, *ingress);
     if (changes.empty()) return;
     if (conditions < fewest_) smallest_.clear();
@@ -262,8 +269,14 @@ class ChangeFinder {
   // The change, if nobody denies the flow then.
   absl::StatusOr<std::optional<AllowingChange>> Try(const Edits& edits) const {
     CC_ASSIGN_OR_RETURN(Cluster edited, Apply(cluster_.cluster, edits));
-    CC_ASSIGN_OR_RETURN(const CompiledCluster after,
-                        CompileCluster(std::move(edited)));
+    const absl::StatusOr<CompiledCluster> compiled =
+        CompileCluster(std::move(edited));
+    // Such as labels with which rules want two proxies for one flow.
+    if (absl::IsInvalidArgument(compiled.status())) {
+      return std::optional<AllowingChange>();
+    }
+    CC_RETURN_IF_ERROR(compiled.status());
+    const CompiledCluster& after = *compiled;
     const PairDecision decision =
         DecideFlow(after, source_, destination_, flow_.port);
     if (decision.denied()) return std::optional<AllowingChange>();
@@ -286,9 +299,10 @@ class ChangeFinder {
   const NamedEnd& source_;
   const NamedEnd& destination_;
   const FlowView flow_;  // of a port that ExplainDenial took
-  std::vector<const NetworkPolicy*> near_[2];          // by direction
-  std::optional<RelabelledFlow> relabelled_;           // with other dialects
-  size_t fewest_ = kMostLabels + 2 * kRuleConditions;  // conditions
+  std::vector<const NetworkPolicy*> near_[2];  // by direction
+  std::optional<RelabelledFlow> relabelled_;   // with other dialects
+  size_t at_least_ = 0;                        // conditions
+  size_t fewest_ = kMostConditions;            // of smallest_
   std::vector<Edits> smallest_;
 };
 

@@ -158,6 +158,36 @@ TEST(WhyNotDialectsTest, ALabelThatNobodyGivesAPodIsNotProposed) {
   }
 }
 
+TEST(WhyNotDialectsTest, ALabelThatLeavesNothingToCompileIsNoChange) {
+  // With the label, rules of another pod want two proxies on the way to web.
+  const std::string cache = absl::StrCat(
+      R"(---
+apiVersion: v1
+kind: Pod
+metadata: {name: cache, namespace: town, labels: {app: cache}}
+spec: {}
+)",
+      CiliumOf("cache", "cache", R"(  egress:
+  - toEndpoints: [{matchLabels: {may: 'yes'}}]
+    toPorts: [{ports: [{port: '80', protocol: TCP}], rules: {http: [{}]}}]
+  - toEndpoints: [{matchLabels: {app: web}}]
+    toPorts:
+    - ports: [{port: '80', protocol: TCP}]
+      listener: {envoyConfig: {name: e}, name: l}
+)"));
+  const std::string allow_either = R"(  ingress:
+  - fromEndpoints: [{matchLabels: {app: web, may: 'yes'}}]
+  - fromEndpoints: [{matchLabels: {app: web, one: 'yes', two: 'yes'}}]
+)";
+  EXPECT_THAT(Question(CiliumOfDb("guard", allow_either)).Edits(),
+              ElementsAre(HasSubstr("may")));
+  EXPECT_THAT(
+      Question(absl::StrCat(CiliumOfDb("guard", allow_either), cache)).Edits(),
+      ElementsAre(HasSubstr("one"), HasSubstr("two")));
+  Question(absl::StrCat(CiliumOfDb("guard", kAllowOthers), cache))
+      .ExpectNoChange("isolated for ingress by CiliumNetworkPolicy town/guard");
+}
+
 TEST(WhyNotDialectsTest, ANamespacesLabelThatARuleOfCiliumAsksForAllows) {
   EXPECT_THAT(
       Question(CiliumOfDb("guard",

@@ -142,7 +142,8 @@ struct AllowingChange {
 //
 // A protocol without ports (ICMP) is in no rule that has ports: then the rule
 // that is added has none. Each set with the fewest conditions is applied to the
-// cluster and compiled, must not deny the flow there, and is compared by Diff.
+// cluster and compiled, must not deny the flow there, and is compared by Diff;
+// if none of them compiles, those with the next fewest are.
 //
 // As ExplainDenial; FailedPrecondition if nobody denies the flow; NotFound,
 // naming what denies, if no such set changes that.
