@@ -25,6 +25,7 @@ Judgement JudgementOf(const CompiledPolicy& compiled, const Cell& cell) {
   Judgement found;
   found.allowed = cell.verdict != Verdict::kDeny;
   found.verdict = cell.verdict;
+  found.proxy_port = cell.proxy_port;
   if (const RuleSet* why = compiled.FindRuleSet(cell.rule_set)) {
     found.why = *why;
   }
@@ -36,7 +37,8 @@ std::string Difference(const char* side, const CompiledPolicy& compiled,
   const Judgement found = JudgementOf(compiled, cell);
   const bool is_explained = found.why.has_value() == (cell.rule_set != 0);
   if (is_explained && found.allowed == expected.allowed &&
-      found.verdict == expected.verdict && found.why == expected.why) {
+      found.verdict == expected.verdict && found.why == expected.why &&
+      found.proxy_port == expected.proxy_port) {
     return "";
   }
   return absl::StrCat(side, ": expected ", Describe(expected), "\n", side,

@@ -14,7 +14,7 @@
 namespace ciliumcore::testing {
 
 // How `compiled`, which was made from `input`, differs from the oracle on
-// `flow`, in verdict or in what explains it; "" if it does not.
+// `flow`, in verdict, proxy or what explains it; "" if it does not.
 std::string Difference(const PolicyInput& input, const CompiledPolicy& compiled,
                        const Flow& flow);
 

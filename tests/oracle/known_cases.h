@@ -86,9 +86,9 @@ inline std::vector<PolicyCase> KnownCases() {
       {"cilium#48918: rules by peer and by port, of which neither is above the "
        "other",
        CiliumRules("p", "ingress: [{" + from_web + "}, {" + http80 + "}]"),
-       {{"db < web 80/TCP", "redirect: p ingress[0], p ingress[1]"},
+       {{"db < web 80/TCP", "redirect to 10001: p ingress[0], p ingress[1]"},
         {"db < web 81/TCP", "allow: p ingress[0]"},
-        {"db < lone 80/TCP", "redirect: p ingress[1]"}}},
+        {"db < lone 80/TCP", "redirect to 10001: p ingress[1]"}}},
       {"cilium#48918: nor is the longer port above the wider one",
        CiliumRules("p", "ingress: [{" + from_web + ", " + on80 +
                             "}, {toPorts: [{ports: [{port: '64', endPort: "

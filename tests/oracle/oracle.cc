@@ -20,8 +20,10 @@ Judgement Because(Verdict verdict, Kind kind, Direction direction,
                   std::vector<PolicyRef> policies = {}) {
   std::sort(rules.begin(), rules.end());
   std::sort(policies.begin(), policies.end());
-  return {verdict != Verdict::kDeny, verdict,
-          RuleSet{kind, direction, std::move(rules), std::move(policies)}};
+  return {
+      .allowed = verdict != Verdict::kDeny,
+      .verdict = verdict,
+      .why = RuleSet{kind, direction, std::move(rules), std::move(policies)}};
 }
 
 // Accept and Deny are final.
@@ -43,9 +45,11 @@ std::optional<Judgement> Of(const Opinion& opinion, Direction direction) {
     return Because(Verdict::kDeny, Kind::kAuthentication, direction,
                    opinion.authenticating);
   }
-  if (opinion.redirects) {
-    return Because(Verdict::kRedirect, Kind::kRules, direction,
-                   opinion.allowing);
+  if (opinion.proxy_port != 0) {
+    Judgement redirected =
+        Because(Verdict::kRedirect, Kind::kRules, direction, opinion.allowing);
+    redirected.proxy_port = opinion.proxy_port;
+    return redirected;
   }
   if (opinion.isolating.empty()) return std::nullopt;
   if (!opinion.allowing.empty()) {

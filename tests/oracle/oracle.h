@@ -26,6 +26,7 @@ struct Judgement {
   bool allowed = true;  // on to the other side, be it through a proxy
   Verdict verdict = Verdict::kAllow;
   std::optional<RuleSet> why;  // none: that side is no subject
+  uint16_t proxy_port = 0;     // where a redirect leads, else 0
 };
 
 struct Question;

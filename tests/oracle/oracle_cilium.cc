@@ -60,27 +60,46 @@ bool CoversIcmp(const CiliumIcmp& icmp, const Question& question) {
   return question.protocol == family && question.port / 256 == icmp.type;
 }
 
-enum class Match { kNo, kYes, kByProxy };
+// Where the proxy listens that judges what is said on these ports; 0: none.
+// That of requests or names opens what TLS there is around them.
+uint16_t AskedProxy(const CiliumPortRule& on, const ProxyPorts& proxies) {
+  if (on.listener.has_value()) return proxies.listener;
+  if (!on.http.empty()) return proxies.http;
+  if (!on.dns.empty()) return proxies.dns;
+  const bool is_about_tls = !on.server_names.empty() ||
+                            on.terminating_tls.has_value() ||
+                            on.originating_tls.has_value();
+  return is_about_tls ? proxies.tls : 0;
+}
+
+// Whether a rule matches, and the port of the proxy that it then asks, if any.
+// The compiler refuses rules that ask two for one flow.
+struct Match {
+  bool matches = false;
+  uint16_t proxy_port = 0;
+};
 
 Match MatchOf(const CiliumRule& rule, const CiliumPolicy& policy,
               const Census& census, const Question& question) {
   const bool has_ports = !rule.ports.empty() || !rule.icmps.empty();
-  if (!rule.peers.has_value() && !has_ports) return Match::kNo;
+  if (!rule.peers.has_value() && !has_ports) return {};
   if (rule.peers.has_value() &&
       !IsAmong(census, question.peer, *rule.peers, policy.ns)) {
-    return Match::kNo;
+    return {};
   }
-  if (!has_ports) return Match::kYes;
-  Match match = Match::kNo;
+  if (!has_ports) return {.matches = true};
+  Match match;
   for (const CiliumIcmp& icmp : rule.icmps) {
-    if (CoversIcmp(icmp, question)) match = Match::kYes;
+    if (CoversIcmp(icmp, question)) match.matches = true;
   }
   for (const CiliumPortRule& on : rule.ports) {
     const bool covers = std::any_of(
         on.ports.begin(), on.ports.end(),
         [&](const auto& port) { return CoversPort(port, census, question); });
-    if (covers && on.needs_proxy()) return Match::kByProxy;
-    if (covers) match = Match::kYes;
+    if (!covers) continue;
+    match.matches = true;
+    const uint16_t proxy = AskedProxy(on, census.input().proxies);
+    if (proxy != 0) match.proxy_port = proxy;
   }
   return match;
 }
@@ -137,16 +156,16 @@ void AskCiliumPolicies(const Census& census, const Question& question,
       };
       for (uint32_t i = 0; i < section.deny.size(); ++i) {
         const CiliumRule& rule = section.deny[i];
-        if (MatchOf(rule, policy, census, question) != Match::kNo) {
+        if (MatchOf(rule, policy, census, question).matches) {
           opinion.denying.push_back(ref(i, true));
         }
       }
       for (uint32_t i = 0; i < section.allow.size(); ++i) {
         const CiliumRule& rule = section.allow[i];
         const Match match = MatchOf(rule, policy, census, question);
-        if (match == Match::kNo) continue;
+        if (!match.matches) continue;
         opinion.allowing.push_back(ref(i, false));
-        if (match == Match::kByProxy) opinion.redirects = true;
+        if (match.proxy_port != 0) opinion.proxy_port = match.proxy_port;
         if (DemandsAuthentication(rule)) {
           opinion.authenticating.push_back(ref(i, false));
         }

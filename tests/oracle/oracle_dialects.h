@@ -35,7 +35,7 @@ struct Opinion {
   std::vector<RuleRef> denying;
   std::vector<RuleRef> allowing;
   std::vector<RuleRef> authenticating;  // those of `allowing` that demand it
-  bool redirects = false;               // some of `allowing` do
+  uint16_t proxy_port = 0;              // that some of `allowing` ask for
 };
 
 // Add to `opinion`.

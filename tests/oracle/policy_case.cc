@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "ciliumcore/policy/manifest.h"
+#include "tests/oracle/reproduction.h"
 
 namespace ciliumcore::testing {
 namespace {
@@ -202,7 +203,7 @@ absl::StatusOr<AskedFlow> ParseFlow(const PolicyInput& town,
 
 std::string Brief(const Judgement& judgement) {
   return absl::StrCat(
-      VerdictName(judgement.verdict), ": ",
+      VerdictText(judgement), ": ",
       judgement.why.has_value() ? Because(*judgement.why) : "nobody judges");
 }
 

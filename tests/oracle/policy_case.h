@@ -60,9 +60,9 @@ struct AskedFlow {
 absl::StatusOr<AskedFlow> ParseFlow(const PolicyInput& town,
                                     const std::string& text);
 
-// "allow: p ingress[0], q ingress[1]", "deny: default deny of p", "allow: not
-// isolated", "allow: own node", "deny: unauthenticated for p ingress[0]",
-// "allow: nobody judges".
+// "allow: p ingress[0], q ingress[1]", "redirect to 10001: p ingress[0]",
+// "deny: default deny of p", "allow: not isolated", "allow: own node", "deny:
+// unauthenticated for p ingress[0]", "allow: nobody judges".
 std::string Brief(const Judgement& judgement);
 
 // Manifests; `spec` is what stands between the braces. Cilium's policies and

@@ -157,8 +157,16 @@ CiliumPortRule PortsOf(RandomSource& random, bool is_denial) {
     rule.ports.push_back(port);
   }
   if (is_denial || !random.Chance(30)) return rule;
-  for (PortRule& port : rule.ports) port.protocol = Protocol::kTcp;
-  rule.http.push_back({.path = "/public/.*"});
+  // Of one protocol, always for the same proxy: rules must not ask for two.
+  const bool is_tcp = random.Chance(60);
+  for (PortRule& port : rule.ports) {
+    port.protocol = is_tcp ? Protocol::kTcp : Protocol::kUdp;
+  }
+  if (is_tcp) {
+    rule.http.push_back({.path = "/public/.*"});
+  } else {
+    rule.dns.push_back({.pattern = "*.example.com"});
+  }
   return rule;
 }
 

@@ -89,7 +89,7 @@ TEST(RandomClusterTest, OtherDialectsOnlyIfAsked) {
 // The check finds fault with one denial; of the rest, nothing is left.
 TEST(ReproductionTest, DropsWhatDoesNotMatter) {
   uint32_t found = 0;
-  for (uint64_t seed = 1; seed <= 40; ++seed) {
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
     RandomCluster random(seed, Dialects::kAll);
     const PolicyInput input = random.Make();
     const Check check = [](const PolicyInput& shrunk, const Flow& flow) {

@@ -132,7 +132,7 @@ void RandomCluster::AddPoliciesOfOtherDialects(PolicyInput& input) {
 void RandomCluster::ChangeOtherDialects(PolicyInput& input) {
   std::vector<CiliumPolicy>& cilium = input.cilium_policies;
   std::vector<ClusterPolicy>& cluster = input.cluster_policies;
-  switch (Below(10)) {
+  switch (Below(11)) {
     case 0:
     case 1:
       if (cilium.size() < kMostPolicies) AddCiliumPolicy(input);
@@ -164,6 +164,10 @@ void RandomCluster::ChangeOtherDialects(PolicyInput& input) {
       break;
     case 9:
       input.names = RandomNames(*this);
+      break;
+    case 10:
+      input.proxies = {.http = static_cast<uint16_t>(11000 + Below(100)),
+                       .dns = static_cast<uint16_t>(12000 + Below(100))};
       break;
   }
 }

@@ -36,7 +36,7 @@ TEST(RandomPolicyTest, CompilerAgreesWithTheOracle) {
     for (uint32_t i = 0; i < kFlowsPerCluster; ++i) {
       const Flow flow = {random.OneOf(ends), random.OneOf(ends),
                          random.OneOf(targets)};
-      const std::string difference = Difference(input, *compiled, flow);
+      const std::string difference = Difference(oracle, *compiled, flow);
       ASSERT_EQ(difference, "") << Reproduce(input, flow, CompileAndCompare);
       ++compared;
       const bool is_allowed =

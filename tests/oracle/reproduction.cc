@@ -223,9 +223,17 @@ std::string Describe(const PolicyInput& input, const Flow& flow) {
                       flow.target.ToString());
 }
 
+std::string VerdictText(const Judgement& judgement) {
+  std::string text(VerdictName(judgement.verdict));
+  if (judgement.proxy_port != 0) {
+    absl::StrAppend(&text, " to ", judgement.proxy_port);
+  }
+  return text;
+}
+
 std::string Describe(const Judgement& judgement) {
   return absl::StrCat(
-      VerdictName(judgement.verdict), ": ",
+      VerdictText(judgement), ": ",
       judgement.why.has_value() ? judgement.why->ToString() : "nobody judged");
 }
 

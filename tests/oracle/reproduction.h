@@ -24,7 +24,10 @@ std::string Reproduce(PolicyInput input, Flow flow, const Check& check);
 // "blue/10.0.0.1 -> 203.0.113.9 80/TCP".
 std::string Describe(const PolicyInput& input, const Flow& flow);
 
-// "allow, because ...".
+// "allow", or "redirect to 10001": with the port of the proxy.
+std::string VerdictText(const Judgement& judgement);
+
+// "allow: because ...".
 std::string Describe(const Judgement& judgement);
 
 }  // namespace ciliumcore::testing
