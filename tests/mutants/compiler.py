@@ -58,4 +58,10 @@ COMPILER = [
      "a selector of Cilium would match pods of every namespace"),
     ("lib/policy/port_ranges.cc", "if (names.contains({port.name, port.port.protocol})) named.push_back(port);",
      "named.push_back(port); (void)names;", "names that no rule asks for would split peers"),
+    ("lib/policy/cell_decision.cc", "return ports.http;", "return ProxyPorts().http;",
+     "requests would go to a port where no proxy listens"),
+    ("lib/policy/cell_decision.cc", "return ports.listener;", "return ports.tls;",
+     "what a listener judges would go to the proxy of TLS"),
+    ("lib/policy/cell_decision.cc", "redirecting->rule->proxy != rule->rule->proxy) {", "false) {",
+     "of two proxies that rules want, the last would judge alone"),
 ]
