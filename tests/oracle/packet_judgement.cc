@@ -47,10 +47,7 @@ std::string DifferenceOfFate(const Expected& expected,
 // There is no proxy: what one should judge is dropped.
 cc_reason ReasonOf(const Expected& expected) {
   if (expected.is_allowed) return CC_REASON_FORWARDED;
-  const Judgement& last =
-      expected.ingress.has_value() ? *expected.ingress : *expected.egress;
-  return last.verdict == Verdict::kRedirect ? CC_REASON_NO_PROXY
-                                            : CC_REASON_POLICY_DENIED;
+  return expected.needs_proxy() ? CC_REASON_NO_PROXY : CC_REASON_POLICY_DENIED;
 }
 
 std::string DifferenceOfEvent(const CompiledPolicy& compiled,
@@ -75,9 +72,8 @@ std::string DifferenceOfEvent(const CompiledPolicy& compiled,
 
 }  // namespace
 
-Expected ExpectedOf(const PolicyInput& input,
+Expected ExpectedOf(const Oracle& oracle,
                     const PublishedNode::Crossing& crossing, const Flow& flow) {
-  const Oracle oracle(input);
   const auto& [protocol, port] = flow.target;
   Expected expected;
   if (crossing.judges_egress) {
@@ -93,10 +89,19 @@ Expected ExpectedOf(const PolicyInput& input,
   return expected;
 }
 
-std::string Difference(const PolicyInput& input, const CompiledPolicy& compiled,
+PortProtocol SentTo(const PortProtocol& target) {
+  switch (target.protocol) {
+    case Protocol::kIcmp:
+      return {target.protocol, IcmpPort(8)};
+    case Protocol::kIcmpv6:
+      return {target.protocol, IcmpPort(128)};
+    default:
+      return target;
+  }
+}
+
+std::string Difference(const Expected& expected, const CompiledPolicy& compiled,
                        PublishedNode& node, const Connection& connection) {
-  const Expected expected =
-      ExpectedOf(input, *node.CrossingOf(connection.flow), connection.flow);
   const absl::StatusOr<ProgramOutput> output =
       node.Send(connection, Step::kOpen);
   if (!output.ok()) return output.status().ToString();
@@ -116,12 +121,10 @@ std::string Difference(const PolicyInput& input, const CompiledPolicy& compiled,
   return difference;
 }
 
-std::string DifferenceOfOpen(const PolicyInput& input,
+std::string DifferenceOfOpen(const Expected& expected,
                              const CompiledPolicy& compiled,
                              PublishedNode& node,
                              const Connection& connection) {
-  const Expected expected =
-      ExpectedOf(input, *node.CrossingOf(connection.flow), connection.flow);
   std::string difference;
   // Whichever comes first is judged; what follows may trust the record.
   const bool reply_first = connection.port % 2 == 0;
@@ -145,7 +148,10 @@ std::string DifferenceOfOpen(const PolicyInput& input,
   return difference;
 }
 
-// Compiles and publishes `input`, or says what prevents it.
+bool IsRefused(const absl::Status& published) {
+  return absl::IsResourceExhausted(published);
+}
+
 absl::StatusOr<CompiledPolicy> Publish(const PolicyInput& input,
                                        const std::vector<uint32_t>& pods,
                                        PublishedNode& node, PeerRegistry& peers,

@@ -22,21 +22,36 @@ namespace ciliumcore::testing {
 struct Expected {
   std::optional<Judgement> egress, ingress;
   bool is_allowed = true;
+
+  // Of the side that was asked last, and decided.
+  const Judgement& last() const {
+    return ingress.has_value() ? *ingress : *egress;
+  }
+  // Not allowed, but not denied either: there is no proxy that would say.
+  bool needs_proxy() const { return last().verdict == Verdict::kRedirect; }
 };
-Expected ExpectedOf(const PolicyInput& input,
+Expected ExpectedOf(const Oracle& oracle,
                     const PublishedNode::Crossing& crossing, const Flow& flow);
 
-// Opens the connection, which must be able to cross the node, and if it is
-// allowed lets a reply and another packet follow. How that differs from what
-// the oracle says, in the fate of the packets or in the event, or "".
-std::string Difference(const PolicyInput& input, const CompiledPolicy& compiled,
+// What packets are sent to for `target`: those of ICMP are echo requests.
+PortProtocol SentTo(const PortProtocol& target);
+
+// Opens the connection, and if it is allowed lets a reply and another packet
+// follow. How that differs from what is expected, in the fate of the packets or
+// in the event, or "".
+std::string Difference(const Expected& expected, const CompiledPolicy& compiled,
                        PublishedNode& node, const Connection& connection);
 
 // The same for a connection that was opened before the last change: a packet of
 // each direction is judged as a new connection would be.
-std::string DifferenceOfOpen(const PolicyInput& input,
+std::string DifferenceOfOpen(const Expected& expected,
                              const CompiledPolicy& compiled,
                              PublishedNode& node, const Connection& connection);
+
+// Whether a node has no room for what was to be published: many ports beside a
+// rule for protocols without are more than it tells apart. It remains what it
+// was.
+bool IsRefused(const absl::Status& published);
 
 // Compiles and publishes `input`, or says what prevents it.
 absl::StatusOr<CompiledPolicy> Publish(const PolicyInput& input,

@@ -86,12 +86,7 @@ std::string PacketOf(const Connection& connection, PublishedNode::Step step) {
   PacketBuilder packet;
   packet.Ethernet(MacOf(1), MacOf(2));
   IpFields fields;
-  const bool has_transport = target.protocol == Protocol::kTcp ||
-                             target.protocol == Protocol::kUdp ||
-                             target.protocol == Protocol::kSctp;
-  const bool is_icmp = target.protocol == Protocol::kIcmp ||
-                       target.protocol == Protocol::kIcmpv6;
-  if (!has_transport && !is_icmp) {
+  if (HasNoPorts(target.protocol)) {
     fields.protocol = static_cast<uint8_t>(target.protocol);
   }
   if (is_reply) {
@@ -125,6 +120,19 @@ std::string PacketOf(const Connection& connection, PublishedNode::Step step) {
 }
 
 }  // namespace
+
+bool HasNoPorts(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::kTcp:
+    case Protocol::kUdp:
+    case Protocol::kSctp:
+    case Protocol::kIcmp:
+    case Protocol::kIcmpv6:
+      return false;
+    default:
+      return true;
+  }
+}
 
 PublishedNode::PublishedNode(std::unique_ptr<ProgramRunner> runner,
                              PublishedMaps maps, bool is_mirrored)

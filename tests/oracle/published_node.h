@@ -30,6 +30,10 @@ struct Connection {
   uint16_t port = 0;  // the source's; ICMP: the identifier
 };
 
+// Whether nothing distinguishes a connection from another one between the same
+// ends, nor the two directions: neither ports nor identifiers.
+bool HasNoPorts(Protocol protocol);
+
 class PublishedNode {
  public:
   // Programs in this process. The publisher's maps are memory of its own, and

@@ -62,10 +62,11 @@ class ChangeSequenceTest : public ::testing::Test {
       flow.destination = oracle.EndOf(*flow.destination.address);
       const auto crossing = node_->CrossingOf(flow);
       if (!crossing.has_value()) continue;
-      ASSERT_EQ(DifferenceOfOpen(input_, compiled_, *node_, connection), "")
+      const Expected expected = ExpectedOf(oracle, *crossing, flow);
+      ASSERT_EQ(DifferenceOfOpen(expected, compiled_, *node_, connection), "")
           << Describe(input_, flow);
       ++rejudged_;
-      if (!ExpectedOf(input_, *crossing, flow).is_allowed) ++revoked_;
+      if (!expected.is_allowed) ++revoked_;
     }
     while (open_.size() > kOpen) {
       open_.erase(open_.begin() + random.Below(kOpen));
@@ -73,23 +74,19 @@ class ChangeSequenceTest : public ::testing::Test {
   }
 
   void OpenMore(RandomCluster& random) {
+    const Oracle oracle(input_);
     const std::vector<FlowEnd> ends = RandomCluster::EndsOf(input_);
     const std::vector<PortProtocol> targets = RandomCluster::TargetsOf(input_);
     for (uint32_t i = 0; i < kFlowsPerChange; ++i) {
       const Flow flow = {random.OneOf(ends), random.OneOf(ends),
-                         random.OneOf(targets)};
+                         SentTo(random.OneOf(targets))};
       const auto crossing = node_->CrossingOf(flow);
-      // Without ports, the two directions would be one connection.
-      if (!crossing.has_value() ||
-          flow.target.protocol == static_cast<Protocol>(47)) {
-        continue;
-      }
+      if (!crossing.has_value() || HasNoPorts(flow.target.protocol)) continue;
       const Connection connection = {flow, port_++};
-      ASSERT_EQ(Difference(input_, compiled_, *node_, connection), "")
+      const Expected expected = ExpectedOf(oracle, *crossing, flow);
+      ASSERT_EQ(Difference(expected, compiled_, *node_, connection), "")
           << Describe(input_, flow);
-      if (ExpectedOf(input_, *crossing, flow).is_allowed) {
-        open_.push_back(connection);
-      }
+      if (expected.is_allowed) open_.push_back(connection);
     }
   }
 
