@@ -54,6 +54,7 @@ TEST(DialectsTest, CompilerAgreesWithTheOracleInEveryDialect) {
   RecordProperty("compared", std::to_string(compared));
   const auto expect_some = [&](const char* what, uint64_t count) {
     RecordProperty(what, std::to_string(count));
+    if (rounds.are_few()) return;
     EXPECT_GT(count * 1000, compared / 10) << "hardly anything was " << what;
   };
   expect_some("allowed", reasons[RuleSet::Kind::kRules]);

@@ -370,7 +370,9 @@ TEST(DiffAgainstOracleTest, RandomClustersThatChange) {
     ASSERT_EQ(ToString(found), ToString(expected));
     changed += found.size();
   }
-  EXPECT_GT(changed, 1000u);
+  if (!rounds.are_few()) {
+    EXPECT_GT(changed, 1000u);
+  }
 }
 
 TEST(DiffAgainstOracleTest, AClusterDiffersInNothingFromItself) {

@@ -21,7 +21,8 @@ constexpr uint32_t kEditsPerCluster = 100;
 
 TEST(IncrementalTest, EveryChangeGivesWhatANewCompilerGives) {
   const Rounds rounds = RoundsOr(250);
-  uint64_t of_policies = 0, kept = 0, tables = 0;
+  // Edits that changed something; policies alone; and what became of tables.
+  uint64_t edits = 0, of_policies = 0, kept = 0, tables = 0;
   for (uint64_t seed = rounds.first; seed < rounds.end; ++seed) {
     RandomCluster random(
         seed, seed % 2 == 0 ? Dialects::kAll : Dialects::kNetworkPolicy);
@@ -33,17 +34,20 @@ TEST(IncrementalTest, EveryChangeGivesWhatANewCompilerGives) {
     for (uint32_t edit = 0; edit < kEditsPerCluster; ++edit) {
       SCOPED_TRACE(::testing::Message()
                    << "CC_SEED=" << seed << ", edit " << edit);
-      PolicyInput old = input;
+      const PolicyInput old = input;
       if (edit != 0) random.Change(input);
-      static_cast<Policies&>(old) = input;
-      const bool same_nodes = edit != 0 && old == input;
+      const bool is_edit = old != input;
+      PolicyInput with_policies = old;
+      static_cast<Policies&>(with_policies) = input;
+      const bool is_of_policies = edit != 0 && with_policies == input;
       const auto incremental =
-          same_nodes ? compiler.Recompile(input) : compiler.Compile(input);
+          is_of_policies ? compiler.Recompile(input) : compiler.Compile(input);
       ASSERT_TRUE(incremental.ok()) << incremental.status();
       const auto full = Compile(input, peers, rule_sets);
       ASSERT_TRUE(full.ok()) << full.status();
       ASSERT_NO_FATAL_FAILURE(ExpectSame(*incremental, *full));
-      if (same_nodes) {
+      if (is_edit) ++edits;
+      if (is_edit && is_of_policies) {
         ++of_policies;
         tables += incremental->tables.size();
         for (const TableRef& table : incremental->tables) {
@@ -53,7 +57,13 @@ TEST(IncrementalTest, EveryChangeGivesWhatANewCompilerGives) {
       before = *incremental;
     }
   }
+  RecordProperty("edits", std::to_string(edits));
   RecordProperty("edits_of_policies", std::to_string(of_policies));
+  RecordProperty("tables", std::to_string(tables));
+  RecordProperty("kept", std::to_string(kept));
+  if (rounds.are_few()) return;
+  EXPECT_GT(edits, rounds.count() * kEditsPerCluster / 2);
+  EXPECT_GT(of_policies, edits / 4);
   EXPECT_GT(kept * 4, tables) << "hardly any table was kept";
 }
 

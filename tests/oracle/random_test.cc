@@ -53,6 +53,7 @@ TEST(RandomPolicyTest, CompilerAgreesWithTheOracle) {
   }
   RecordProperty("compared", std::to_string(compared));
   RecordProperty("denied", std::to_string(denied));
+  if (rounds.are_few()) return;
   EXPECT_GT(denied * 10, compared) << "hardly anything was denied";
   EXPECT_LT(denied * 10, compared * 9) << "hardly anything was allowed";
 }

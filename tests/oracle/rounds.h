@@ -14,6 +14,12 @@ namespace ciliumcore::testing {
 struct Rounds {
   uint64_t first = 1;
   uint64_t end = 1;
+  uint64_t usual = 0;
+
+  uint64_t count() const { return end - first; }
+  // Fewer than usual: what is rare may not have happened, and no test demands
+  // that it has.
+  bool are_few() const { return count() < usual; }
 };
 
 // The same `usual` rounds every time; but CC_ROUNDS says how many, in percent
@@ -22,7 +28,7 @@ struct Rounds {
 inline Rounds RoundsOr(uint64_t usual) {
   const char* seed = std::getenv("CC_SEED");
   const char* percent = std::getenv("CC_ROUNDS");
-  Rounds rounds;
+  Rounds rounds = {.usual = usual};
   if (seed != nullptr) rounds.first = std::strtoull(seed, nullptr, 10);
   uint64_t count = usual;
   if (percent != nullptr) {
