@@ -5,6 +5,7 @@
 // and nothing of a state may be left behind.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -42,14 +43,49 @@ class ChangeSequenceTest : public ::testing::Test {
       other.Change(vain);
       const auto compiled = Compile(vain, peers_, rule_sets_);
       ASSERT_TRUE(compiled.ok()) << compiled.status();
-      ASSERT_EQ(node_->PublishInVain(vain, other.pods(), *compiled),
-                absl::OkStatus());
+      const absl::Status published =
+          node_->PublishInVain(vain, other.pods(), *compiled);
+      if (!IsRefused(published)) {
+        ASSERT_EQ(published, absl::OkStatus());
+      }
       if (!input_.endpoints.empty()) CheckOpen(random);
     }
     auto compiled = Publish(input, random.pods(), *node_, peers_, rule_sets_);
+    if (IsRefused(compiled.status())) {
+      ++refused_;
+      return;  // and the state before is that of now
+    }
     ASSERT_TRUE(compiled.ok()) << compiled.status();
     compiled_ = *std::move(compiled);
     input_ = input;
+  }
+
+  // A node through random changes.
+  void Run(const Rounds& rounds, Dialects dialects) {
+    for (uint64_t seed = rounds.first; seed < rounds.end; ++seed) {
+      SCOPED_TRACE(::testing::Message() << "CC_SEED=" << seed);
+      RandomCluster random(seed, dialects);
+      PolicyInput input = random.Make();
+      input_ = {};
+      compiled_ = {};
+      open_.clear();
+      ASSERT_TRUE(node_->Forget().ok());
+      port_ = 50000;
+      for (uint32_t change = 0; change < kChanges; ++change) {
+        SCOPED_TRACE(::testing::Message() << "change " << change);
+        ASSERT_NO_FATAL_FAILURE(Change(random, input));
+        ASSERT_NO_FATAL_FAILURE(CheckOpen(random));
+        ASSERT_NO_FATAL_FAILURE(OpenMore(random));
+        random.Change(input);
+      }
+      ASSERT_NO_FATAL_FAILURE(CheckFreeInterfaces());
+    }
+    RecordProperty("refused", std::to_string(refused_));
+    RecordProperty("rejudged", std::to_string(rejudged_));
+    RecordProperty("revoked", std::to_string(revoked_));
+    for (const auto& [kind, count] : revoking_) {
+      RecordProperty("revoked_by_" + kind, std::to_string(count));
+    }
   }
 
   // Every connection that is still possible. What was allowed and is denied
@@ -66,10 +102,18 @@ class ChangeSequenceTest : public ::testing::Test {
       ASSERT_EQ(DifferenceOfOpen(expected, compiled_, *node_, connection), "")
           << Describe(input_, flow);
       ++rejudged_;
-      if (!expected.is_allowed) ++revoked_;
+      if (!expected.is_allowed) NoteRevoked(expected.last());
     }
     while (open_.size() > kOpen) {
       open_.erase(open_.begin() + random.Below(kOpen));
+    }
+  }
+
+  void NoteRevoked(const Judgement& judgement) {
+    ++revoked_;
+    for (const RuleRef& rule : judgement.why->rules) ++revoking_[rule.kind];
+    for (const PolicyRef& policy : judgement.why->policies) {
+      ++revoking_[policy.kind];
     }
   }
 
@@ -111,30 +155,30 @@ class ChangeSequenceTest : public ::testing::Test {
   CompiledPolicy compiled_;
   std::vector<Connection> open_;
   uint16_t port_ = 50000;
-  uint64_t rejudged_ = 0, revoked_ = 0;
+  uint64_t refused_ = 0, rejudged_ = 0, revoked_ = 0;
+  std::map<std::string, uint64_t> revoking_;  // by kind of policy
 };
 
 TEST_F(ChangeSequenceTest, EveryStateIsTheOraclesAndRevokesWhatItDenies) {
   const Rounds rounds = RoundsOr(20);
-  for (uint64_t seed = rounds.first; seed < rounds.end; ++seed) {
-    SCOPED_TRACE(::testing::Message() << "CC_SEED=" << seed);
-    RandomCluster random(seed);
-    PolicyInput input = random.Make();
-    open_.clear();
-    ASSERT_TRUE(node_->Forget().ok());
-    port_ = 50000;
-    for (uint32_t change = 0; change < kChanges; ++change) {
-      SCOPED_TRACE(::testing::Message() << "change " << change);
-      ASSERT_NO_FATAL_FAILURE(Change(random, input));
-      ASSERT_NO_FATAL_FAILURE(CheckOpen(random));
-      ASSERT_NO_FATAL_FAILURE(OpenMore(random));
-      random.Change(input);
-    }
-    ASSERT_NO_FATAL_FAILURE(CheckFreeInterfaces());
-  }
-  RecordProperty("rejudged", std::to_string(rejudged_));
-  RecordProperty("revoked", std::to_string(revoked_));
+  ASSERT_NO_FATAL_FAILURE(Run(rounds, Dialects::kNetworkPolicy));
+  EXPECT_EQ(refused_, 0u);
+  if (rounds.are_few()) return;
   EXPECT_GT(revoked_, rejudged_ / 50) << "hardly anything was revoked";
+}
+
+TEST_F(ChangeSequenceTest, PoliciesOfEveryDialectRevokeWhatTheyDeny) {
+  const Rounds rounds = RoundsOr(40);
+  ASSERT_NO_FATAL_FAILURE(Run(rounds, Dialects::kAll));
+  if (rounds.are_few()) return;
+  EXPECT_LE(refused_ * 3, rounds.count() * kChanges);
+  EXPECT_GT(revoked_, rejudged_ / 50) << "hardly anything was revoked";
+  for (const char* kind :
+       {"NetworkPolicy", "CiliumNetworkPolicy",
+        "CiliumClusterwideNetworkPolicy", "ClusterNetworkPolicy",
+        "AdminNetworkPolicy", "BaselineAdminNetworkPolicy"}) {
+    EXPECT_GT(revoking_[kind], 10u) << kind;
+  }
 }
 
 TEST_F(ChangeSequenceTest, NothingIsLeftBehind) {
