@@ -27,6 +27,18 @@ def sentences(path):
     return CASE.findall(text)
 
 
+def differences(listed, said):
+    """How the sentences of the document differ from those of a file."""
+    counts = [f"{sentence}: {said.count(sentence)} times there, "
+              f"{listed.count(sentence)} times in the document"
+              for sentence in dict.fromkeys(listed + said)
+              if listed.count(sentence) != said.count(sentence)]
+    if counts:
+        return counts
+    return [f"{here}: stands in the document where there is: {there}"
+            for here, there in zip(listed, said) if here != there][:1]
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else
                         pathlib.Path(__file__).resolve().parents[1])
@@ -47,10 +59,7 @@ def main():
         for file in SENTENCES.findall(section):
             listed, said = ITEM.findall(section), sentences(root / file)
             found += len(said)
-            for sentence in dict.fromkeys(listed + said):
-                if listed.count(sentence) != said.count(sentence):
-                    wrong.append(f"{file}: {sentence}: {said.count(sentence)} times there, "
-                                 f"{listed.count(sentence)} times in the document")
+            wrong += [f"{file}: {what}" for what in differences(listed, said)]
             if not said:
                 wrong.append(f"{file}: no sentences")
     if not tests or not found:
