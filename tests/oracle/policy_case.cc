@@ -13,6 +13,7 @@
 #include "absl/strings/strip.h"
 #include "ciliumcore/policy/manifest.h"
 #include "tests/oracle/reproduction.h"
+#include "tests/oracle/village.h"
 
 namespace ciliumcore::testing {
 namespace {
@@ -35,12 +36,6 @@ PolicyEndpoint Pod(uint32_t identity, const std::string& ns, Labels labels,
           .ns = ns,
           .ports = std::move(ports),
           .addresses = Addresses(addresses)};
-}
-
-LabelSelector Only(const std::string& key, const std::string& value) {
-  LabelSelector selector;
-  selector.match_labels.emplace_back(key, value);
-  return selector;
 }
 
 PolicyInput Town() {
