@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "tests/oracle/compiled_judgement.h"
 #include "tests/oracle/reproduction.h"
+#include "tests/oracle/small_policies.h"
 #include "tests/oracle/village.h"
 
 namespace ciliumcore::testing {
@@ -89,39 +90,39 @@ std::vector<Placed> SmallCiliumRules() {
   return rules;
 }
 
-CiliumSpec SpecOf(Direction direction, const std::vector<Placed>& rules,
+void Place(const Placed& placed, std::vector<CiliumRule>& allowing,
+           std::vector<CiliumRule>& denying) {
+  (placed.is_denial ? denying : allowing).push_back(placed.rule);
+}
+
+// For both directions: each judges flows of its own. For egress the rules stand
+// in the opposite order, so that one is not taken for the other.
+CiliumSpec SpecOf(const std::vector<Placed>& rules,
                   std::optional<bool> denies_by_default) {
-  const bool ingress = direction == Direction::kIngress;
   CiliumSpec spec;
   spec.endpoint_selector.emplace();
-  (ingress ? spec.default_deny_ingress : spec.default_deny_egress) =
-      denies_by_default;
-  for (const auto& [rule, is_denial] : rules) {
-    auto& section = ingress ? (is_denial ? spec.ingress_deny : spec.ingress)
-                            : (is_denial ? spec.egress_deny : spec.egress);
-    section.push_back(rule);
+  spec.default_deny_ingress = spec.default_deny_egress = denies_by_default;
+  for (size_t i = 0; i < rules.size(); ++i) {
+    Place(rules[i], spec.ingress, spec.ingress_deny);
+    Place(rules[rules.size() - 1 - i], spec.egress, spec.egress_deny);
   }
   return spec;
 }
 
 TEST_F(ExhaustiveDialectsTest, EveryCiliumSpecOfUpToTwoRules) {
   const std::vector<Placed> rules = SmallCiliumRules();
-  for (Direction direction : {Direction::kIngress, Direction::kEgress}) {
-    for (std::optional<bool> denies :
-         {std::optional<bool>(), std::optional<bool>(false)}) {
-      const auto agrees = [&](const std::vector<Placed>& chosen) {
-        input_.cilium_policies = {
-            {.ns = "x",
-             .name = "p",
-             .specs = {SpecOf(direction, chosen, denies)}}};
-        return Agrees();
-      };
-      ASSERT_TRUE(agrees({}));
-      for (size_t i = 0; i < rules.size(); ++i) {
-        ASSERT_TRUE(agrees({rules[i]}));
-        for (size_t j = 0; j <= i; ++j) {
-          ASSERT_TRUE(agrees({rules[i], rules[j]}));
-        }
+  for (std::optional<bool> denies :
+       {std::optional<bool>(), std::optional<bool>(false)}) {
+    const auto agrees = [&](const std::vector<Placed>& chosen) {
+      input_.cilium_policies = {
+          {.ns = "x", .name = "p", .specs = {SpecOf(chosen, denies)}}};
+      return Agrees();
+    };
+    ASSERT_TRUE(agrees({}));
+    for (size_t i = 0; i < rules.size(); ++i) {
+      ASSERT_TRUE(agrees({rules[i]}));
+      for (size_t j = 0; j <= i; ++j) {
+        ASSERT_TRUE(agrees({rules[i], rules[j]}));
       }
     }
   }
@@ -130,21 +131,18 @@ TEST_F(ExhaustiveDialectsTest, EveryCiliumSpecOfUpToTwoRules) {
 // One isolates, the other, which is clusterwide, does not.
 TEST_F(ExhaustiveDialectsTest, EveryTwoCiliumPoliciesOfOneRule) {
   const std::vector<Placed> rules = SmallCiliumRules();
-  for (Direction direction : {Direction::kIngress, Direction::kEgress}) {
-    for (const Placed& isolating : rules) {
-      for (const Placed& other : rules) {
-        input_.cilium_policies = {
-            {.ns = "x",
-             .name = "p",
-             .specs = {SpecOf(direction, {isolating}, std::nullopt)}},
-            {.name = "p", .specs = {SpecOf(direction, {other}, false)}}};
-        ASSERT_TRUE(Agrees());
-      }
+  for (const Placed& isolating : rules) {
+    for (const Placed& other : rules) {
+      input_.cilium_policies = {
+          {.ns = "x",
+           .name = "p",
+           .specs = {SpecOf({isolating}, std::nullopt)}},
+          {.name = "p", .specs = {SpecOf({other}, false)}}};
+      ASSERT_TRUE(Agrees());
     }
   }
 }
 
-// The first of a policy of its own for each rule, in this order.
 std::vector<ClusterRule> SmallClusterRules(bool of_some) {
   NamespacedPods everybody, some;
   some.pod_selector = Only("app", "a");
@@ -160,38 +158,53 @@ std::vector<ClusterRule> SmallClusterRules(bool of_some) {
   return rules;
 }
 
+// Beside no other policy, beside a NetworkPolicy that allows a port, and beside
+// a denial of Cilium that leaves the rest.
 class ExhaustiveTiersTest : public ExhaustiveDialectsTest {
  protected:
   ExhaustiveTiersTest() {
-    NetworkPolicy isolating;
-    isolating.ns = "x";
+    NetworkPolicyRule allowing;
+    allowing.ports.push_back({Protocol::kTcp, 80, {}, ""});
+    NetworkPolicy isolating = PolicyOf({}, Direction::kIngress, {allowing});
     isolating.name = "n";
-    isolating.ingress.emplace_back().ports.push_back(
-        {Protocol::kTcp, 80, {}, ""});
-    CiliumSpec denying;
-    denying.endpoint_selector.emplace();
-    denying.default_deny_ingress = false;
+    isolating.isolates_egress = true;
+    isolating.egress = {allowing};
     CiliumRule denial;
     denial.peers.emplace().endpoints.push_back(Only("app", "a"));
-    denying.ingress_deny.push_back(denial);
     PolicyInput with_network = input_, with_cilium = input_;
     with_network.policies = {isolating};
     with_cilium.cilium_policies = {
-        {.ns = "x", .name = "p", .specs = {denying}}};
+        {.ns = "x", .name = "p", .specs = {SpecOf({{denial, true}}, false)}}};
     beside_ = {input_, with_network, with_cilium};
   }
 
-  // The first `admin` rules are of the Admin tier.
-  bool Agrees(const std::vector<ClusterRule>& rules, size_t admin) {
+  // Each rule of ingress is of a policy of its own, in this order; the first
+  // `admin` policies are of the Admin tier. Of egress, the last comes first.
+  bool AgreesApart(const std::vector<ClusterRule>& rules, size_t admin) {
+    std::vector<ClusterPolicy> policies;
+    for (size_t i = 0; i < rules.size(); ++i) {
+      ClusterPolicy& policy = policies.emplace_back();
+      policy.name = std::string(1, static_cast<char>('a' + i));
+      policy.tier = i < admin ? Tier::kAdmin : Tier::kBaseline;
+      policy.ingress = {rules[i]};
+      policy.egress = {rules[rules.size() - 1 - i]};
+    }
+    return Agrees(policies);
+  }
+
+  // All rules are of one policy, those of egress in the opposite order.
+  bool AgreesTogether(const std::vector<ClusterRule>& rules, Tier tier) {
+    ClusterPolicy policy = {.name = "a", .tier = tier};
+    policy.ingress = rules;
+    policy.egress.assign(rules.rbegin(), rules.rend());
+    return Agrees({policy});
+  }
+
+ private:
+  bool Agrees(const std::vector<ClusterPolicy>& policies) {
     for (const PolicyInput& beside : beside_) {
       input_ = beside;
-      for (size_t i = 0; i < rules.size(); ++i) {
-        ClusterPolicy policy;
-        policy.name = std::string(1, static_cast<char>('a' + i));
-        policy.tier = i < admin ? Tier::kAdmin : Tier::kBaseline;
-        policy.ingress = {rules[i]};
-        input_.cluster_policies.push_back(std::move(policy));
-      }
+      input_.cluster_policies = policies;
       if (!ExhaustiveDialectsTest::Agrees()) return false;
     }
     return true;
@@ -204,15 +217,26 @@ TEST_F(ExhaustiveTiersTest, EveryUpToThreeClusterRules) {
   const std::vector<ClusterRule> rules = SmallClusterRules(true);
   const std::vector<ClusterRule> last = SmallClusterRules(false);
   for (const ClusterRule& first : rules) {
-    for (size_t admin : {0, 1}) ASSERT_TRUE(Agrees({first}, admin));
+    for (size_t admin : {0, 1}) ASSERT_TRUE(AgreesApart({first}, admin));
     for (const ClusterRule& second : rules) {
       for (size_t admin : {0, 1, 2}) {
-        ASSERT_TRUE(Agrees({first, second}, admin));
+        ASSERT_TRUE(AgreesApart({first, second}, admin));
       }
       for (const ClusterRule& third : last) {
         for (size_t admin : {0, 1, 2, 3}) {
-          ASSERT_TRUE(Agrees({first, second, third}, admin));
+          ASSERT_TRUE(AgreesApart({first, second, third}, admin));
         }
+      }
+    }
+  }
+}
+
+TEST_F(ExhaustiveTiersTest, EveryPolicyOfTwoClusterRules) {
+  const std::vector<ClusterRule> rules = SmallClusterRules(true);
+  for (Tier tier : {Tier::kAdmin, Tier::kBaseline}) {
+    for (const ClusterRule& first : rules) {
+      for (const ClusterRule& second : rules) {
+        ASSERT_TRUE(AgreesTogether({first, second}, tier));
       }
     }
   }
