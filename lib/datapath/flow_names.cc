@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lib/datapath/flow_names_internal.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 
 namespace ciliumcore::internal {
@@ -26,9 +28,6 @@ std::string ShortName(const Labels& labels) {
 void FlowNames::Forget() {
   const std::lock_guard lock(mutex_);
   has_looked_ = false;
-  addresses_.clear();
-  identities_.clear();
-  services_.clear();
   parties_.clear();
 }
 
@@ -37,17 +36,46 @@ void FlowNames::Note(const IdentityRef& identity, const std::string& pod,
   for (const IpAddress& address : addresses)
     addresses_[address] = {.identity = identity.id(), .pod = pod};
   Described& described = identities_[identity.id()];
-  if (described.labels != nullptr) return;
+  if (described.identity == identity && described.labels != nullptr) return;
+  described.identity = identity;
   described.name = ShortName(identity.labels());
   described.labels = std::make_shared<const Labels>(identity.labels());
 }
 
 void FlowNames::Look(const Intent& intent) {
+  const Intent before = std::exchange(looked_, {});
+  looked_.endpoints = intent.endpoints;
+  looked_.remotes = intent.remotes;
+  looked_.services = intent.services;
   has_looked_ = true;
-  for (const auto& [interface, endpoint] : *intent.endpoints)
-    Note(endpoint.identity, endpoint.name, endpoint.addresses);
-  for (const auto& [first, remote] : intent.remotes)
-    Note(remote.identity, remote.name, remote.addresses);
+
+  // An address may change hands: first who has it no more.
+  const bool same_endpoints = intent.endpoints.IsSameAs(before.endpoints);
+  const auto forget = [this](const std::vector<IpAddress>& addresses) {
+    for (const IpAddress& address : addresses) addresses_.erase(address);
+  };
+  if (!same_endpoints) {
+    for (const auto& [interface, endpoint] : *before.endpoints)
+      forget(endpoint.addresses);
+  }
+  std::vector<const RemoteOptions*> fresh;
+  intent.remotes.DiffFrom(
+      before.remotes,
+      [&](const IpAddress&, const RemoteOptions* was, const RemoteOptions* is) {
+        if (was != nullptr) forget(was->addresses);
+        if (is != nullptr) fresh.push_back(is);
+      });
+  if (!same_endpoints) {
+    for (const auto& [interface, endpoint] : *intent.endpoints)
+      Note(endpoint.identity, endpoint.name, endpoint.addresses);
+  }
+  for (const RemoteOptions* remote : fresh)
+    Note(remote->identity, remote->name, remote->addresses);
+  if (!intent.services.IsSameAs(before.services)) LookAtServices(intent);
+}
+
+void FlowNames::LookAtServices(const Intent& intent) {
+  services_.clear();
   for (const auto& [frontend, service] : *intent.services) {
     const Text name = std::make_shared<const std::string>(
         service.name.empty() ? frontend.ToString() : service.name);

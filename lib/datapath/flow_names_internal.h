@@ -53,17 +53,23 @@ class FlowNames {
     std::string pod;
   };
   struct Described {
+    IdentityRef identity;
     std::string name;
     std::shared_ptr<const Labels> labels;
   };
 
+  // O(endpoints, and what changed since the last look).
   void Look(const Intent& intent);
+  void LookAtServices(const Intent& intent);
   void Note(const IdentityRef& identity, const std::string& pod,
             const std::vector<IpAddress>& addresses);
   Party PartyOf(uint32_t peer, const Policies& policies) const;
 
   std::mutex mutex_;
-  bool has_looked_ = false;
+  bool has_looked_ = false;  // since Forget
+  // What the next three are of: its endpoints, remotes and services. Identities
+  // that have gone stay, for late events, until their number is another's.
+  Intent looked_;
   absl::flat_hash_map<IpAddress, Known> addresses_;
   absl::flat_hash_map<Identity, Described> identities_;
   absl::flat_hash_map<std::pair<IpAddress, PortProtocol>, Text> services_;

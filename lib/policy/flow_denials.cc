@@ -94,6 +94,7 @@ RelabelledFlow::RelabelledFlow(const Cluster& cluster, const NamedEnd& source,
   ends_.cidr_groups = cluster.cidr_groups;
   ends_.services = cluster.services;
   ends_.slices = cluster.slices;
+  ends_.nodes = cluster.nodes;
 }
 
 std::optional<Denials> RelabelledFlow::DenialsWith(

@@ -48,10 +48,14 @@ void TableCache::Sweep() {
   absl::erase_if(entries_, [&](const auto& entry) {
     return is_unused(entry.second.get());
   });
-  // Ours is the last reference.
-  absl::erase_if(contents_,
-                 [](const TableRef& table) { return table.use_count() == 1; });
+  SweepContents();
   if (trie_.size() > kTrieLimit) trie_ = RuleTrie();
+}
+
+void TableCache::SweepContents() {
+  absl::erase_if(contents_, [](const TableRef& table) {
+    return table.use_count() == 1;  // ours is the last reference
+  });
 }
 
 absl::StatusOr<const BuiltTable*> TableCache::Get(

@@ -47,6 +47,8 @@ absl::Status TableCache::Change(const PeerChanges& changes,
   for (const auto& [entry, peers] : changed) {
     CC_RETURN_IF_ERROR(ChangePeers(peers, *entry));
   }
+  // Now and then: those that were changed are of no use but to who holds them.
+  if (contents_.size() > 2 * entries_.size() + 16) SweepContents();
   return absl::OkStatus();
 }
 

@@ -87,6 +87,7 @@ class TableCache {
     }
   };
 
+  void SweepContents();
   absl::Status Build(Entry& entry);
   absl::Status ChangePeers(const ChangedPeers& changed, Entry& entry);
   PeerRow RowOf(const MatchedPeer& peer, const Entry& entry,

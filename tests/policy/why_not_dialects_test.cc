@@ -135,6 +135,34 @@ TEST(WhyNotDialectsTest, ALabelThatARuleOfCiliumAsksForAllows) {
                           "\"may\": \"yes\""));
 }
 
+TEST(WhyNotDialectsTest, ALabelMayOpenTheWayToANode) {
+  EXPECT_THAT(Question(R"(
+---
+apiVersion: v1
+kind: Node
+metadata: {name: edge, labels: {role: edge}}
+status: {addresses: [{type: InternalIP, address: 192.0.2.9}]}
+---
+apiVersion: cilium.io/v2
+kind: CiliumClusterwideNetworkPolicy
+metadata: {name: nodes}
+spec:
+  endpointSelector: {matchLabels: {app: web, may: 'yes'}}
+  egress: [{toNodes: [{matchLabels: {role: edge}}]}]
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: guard, namespace: town}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  egress: [{}]
+)",
+                       "192.0.2.9")
+                  .Edits(),
+              ElementsAre("add to the labels of the pods of town/web[Pod]: "
+                          "\"may\": \"yes\""));
+}
+
 TEST(WhyNotDialectsTest, ALabelThatNobodyGivesAPodIsNotProposed) {
   for (const std::string key :
        {"io.kubernetes.pod.namespace", "io.cilium.k8s.policy.cluster",
