@@ -20,7 +20,7 @@ namespace ciliumcore::internal {
 // What writers adopt by: the epoch in force, and the journal up to it.
 struct Found {
   uint32_t epoch = 0;
-  const std::map<Journal::Key, std::string>* records = nullptr;
+  const Journal::Records* records = nullptr;
 
   // Calls `visit` with the key and the value of each record of that kind.
   template <typename Visit>

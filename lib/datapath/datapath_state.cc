@@ -125,7 +125,8 @@ absl::Status DatapathState::KeepJournal() {
 
 absl::Status DatapathState::Adopt(Journal journal) {
   pinned_build_ = journal.build();
-  CC_ASSIGN_OR_RETURN(const RecoveredNames names, planner_.Recover(journal));
+  CC_ASSIGN_OR_RETURN(const RecoveredNames names,
+                      planner_.Recover(journal.records()));
   CC_ASSIGN_OR_RETURN(found_, publisher_.Adopt(std::move(journal), names));
   // Programs that are not of this state are of a process that died in its first
   // commit. Its epochs, which began above ours, are in records of connections.
@@ -224,21 +225,9 @@ absl::StatusOr<std::shared_ptr<const Surroundings>> DatapathState::Resolve(
     surroundings.hop_interfaces[interface] = link->ifindex;
   }
   CC_ASSIGN_OR_RETURN(const auto addresses, netlink.Addresses());
-  for (const InterfaceAddress& own : addresses) {
+  for (const InterfaceAddress& own : addresses)
     surroundings.host_addresses.push_back(own.address);
-  }
-  // A pod in the host's network is the host.
-  std::vector<IpAddress>& host = surroundings.host_addresses;
-  std::erase_if(host, [&](const IpAddress& address) {
-    return std::any_of(intent.endpoints->begin(), intent.endpoints->end(),
-                       [&](const auto& entry) {
-                         const auto& own = entry.second.addresses;
-                         return std::find(own.begin(), own.end(), address) !=
-                                own.end();
-                       });
-  });
-  std::sort(host.begin(), host.end());
-  host.erase(std::unique(host.begin(), host.end()), host.end());
+  KeepOnlyTheHosts(intent, surroundings.host_addresses);
   return resolved_all;
 }
 
@@ -391,7 +380,8 @@ absl::StatusOr<std::vector<IdentityRef>> DatapathState::RecoverIdentities(
     IdentityAllocator& allocator) const {
   const std::lock_guard lock(mutex_);
   if (publisher_.journal() == nullptr) return std::vector<IdentityRef>();
-  return internal::RecoverIdentities(*publisher_.journal(), allocator);
+  return internal::RecoverIdentities(publisher_.journal()->records(),
+                                     allocator);
 }
 
 absl::StatusOr<Verdict> DatapathState::PlantFault(const IpAddress& source,

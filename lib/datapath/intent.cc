@@ -28,6 +28,14 @@ Namespace NamespaceOf(const IdentityRef& identity) {
   return PodNamespaceOf(identity.labels());
 }
 
+void KeepOnlyTheHosts(const Intent& intent, std::vector<IpAddress>& addresses) {
+  std::set<IpAddress> host(addresses.begin(), addresses.end());
+  for (const auto& [interface, endpoint] : *intent.endpoints) {
+    for (const IpAddress& own : endpoint.addresses) host.erase(own);
+  }
+  addresses.assign(host.begin(), host.end());
+}
+
 PolicyInput PolicyInputOf(const Intent& intent,
                           const Surroundings& surroundings) {
   PolicyInput input;

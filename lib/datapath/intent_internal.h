@@ -72,6 +72,10 @@ struct Surroundings {
   std::vector<IpAddress> host_addresses;
 };
 
+// Of the addresses of a node's interfaces, leaves the host's, ascending: a pod
+// in the host's network is the host, but an endpoint's address is its own.
+void KeepOnlyTheHosts(const Intent& intent, std::vector<IpAddress>& addresses);
+
 // In the order of `endpoints`, and of `remotes`.
 PolicyInput PolicyInputOf(const Intent& intent,
                           const Surroundings& surroundings);

@@ -66,7 +66,9 @@ absl::StatusOr<Journal> Journal::Recover(Lines lines, uint32_t epoch) {
                                             : absl::DataLossError(found);
   }
   journal.head_ = journal.Header(CC_JOURNAL_WORD_HEAD);
-  CC_RETURN_IF_ERROR(journal.Read(epoch));
+  CC_ASSIGN_OR_RETURN(const std::optional<uint32_t> unpublished,
+                      Read(journal.lines_.entries(), epoch, journal.records_));
+  if (unpublished.has_value()) journal.StoreHead(journal.bank(), *unpublished);
   return journal;
 }
 
@@ -105,23 +107,30 @@ absl::Status Journal::ForEach(absl::Span<const cc_journal_line> lines,
   return absl::OkStatus();
 }
 
-absl::Status Journal::Read(uint32_t epoch) {
+absl::StatusOr<Journal::Records> Journal::RecordsAt(
+    absl::Span<const cc_journal_line> lines, uint32_t epoch) {
+  Records records;
+  CC_RETURN_IF_ERROR(Read(lines, epoch, records).status());
+  return records;
+}
+
+absl::StatusOr<std::optional<uint32_t>> Journal::Read(
+    absl::Span<const cc_journal_line> lines, uint32_t epoch, Records& records) {
   std::optional<uint32_t> unpublished;
-  CC_RETURN_IF_ERROR(ForEach(lines_.entries(), [&](const Entry& entry) {
+  CC_RETURN_IF_ERROR(ForEach(lines, [&](const Entry& entry) {
     if (IsAfter(entry.epoch, epoch)) {
       unpublished = entry.at;
       return false;
     }
     Key key(entry.kind, std::string(entry.key));
     if (entry.value.empty()) {
-      records_.erase(key);
+      records.erase(key);
     } else {
-      records_.insert_or_assign(std::move(key), std::string(entry.value));
+      records.insert_or_assign(std::move(key), std::string(entry.value));
     }
     return true;
   }));
-  if (unpublished.has_value()) StoreHead(bank(), *unpublished);
-  return absl::OkStatus();
+  return unpublished;
 }
 
 void Journal::Write(uint32_t bank, uint32_t& at, uint32_t epoch,

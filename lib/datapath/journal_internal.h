@@ -45,6 +45,7 @@ class Journal {
  public:
   using Lines = MappedArray<cc_journal_line>;
   using Key = std::pair<JournalKind, std::string>;
+  using Records = std::map<Key, std::string>;
 
   // An empty journal in `lines`, which are all zero.
   static Journal Create(Lines lines);
@@ -77,8 +78,13 @@ class Journal {
   static absl::Status ForEach(absl::Span<const cc_journal_line> lines,
                               absl::FunctionRef<bool(const Entry&)> visit);
 
+  // What the records up to `epoch` say, for who only reads. DataLoss as
+  // ForEach.
+  static absl::StatusOr<Records> RecordsAt(
+      absl::Span<const cc_journal_line> lines, uint32_t epoch);
+
   // By kind and key.
-  const std::map<Key, std::string>& records() const { return records_; }
+  const Records& records() const { return records_; }
 
   uint64_t build() const { return Header(CC_JOURNAL_WORD_BUILD); }
   void SetBuild(uint64_t build) {
@@ -104,11 +110,14 @@ class Journal {
 
   void Write(uint32_t bank, uint32_t& at, uint32_t epoch, JournalKind kind,
              absl::string_view key, absl::string_view value);
-  absl::Status Read(uint32_t epoch);
+  // Where the first record lies that is of a later epoch.
+  static absl::StatusOr<std::optional<uint32_t>> Read(
+      absl::Span<const cc_journal_line> lines, uint32_t epoch,
+      Records& records);
 
   Lines lines_;
   uint64_t head_ = 0;
-  std::map<Key, std::string> records_;
+  Records records_;
   // The state before the last Append.
   uint64_t head_before_ = 0;
   std::vector<std::pair<Key, std::optional<std::string>>> before_;

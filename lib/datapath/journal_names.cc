@@ -113,11 +113,11 @@ void JournalNames::Forget(absl::Span<const Journal::Key> keys) {
   }
 }
 
-absl::StatusOr<RecoveredNames> RecoverNames(const Journal& journal,
+absl::StatusOr<RecoveredNames> RecoverNames(const Journal::Records& records,
                                             PeerRegistry& peers,
                                             RuleSetTable& rule_sets) {
   RecoveredNames names;
-  for (const auto& [key, value] : journal.records()) {
+  for (const auto& [key, value] : records) {
     const uint32_t number = DecodeKey(key.second).value_or(0);
     if (key.first == JournalKind::kPeer) {
       auto variety = DecodePeer(value);
@@ -137,9 +137,9 @@ absl::StatusOr<RecoveredNames> RecoverNames(const Journal& journal,
 }
 
 absl::StatusOr<std::vector<IdentityRef>> RecoverIdentities(
-    const Journal& journal, IdentityAllocator& allocator) {
+    const Journal::Records& records, IdentityAllocator& allocator) {
   std::vector<IdentityRef> identities;
-  for (const auto& [key, value] : journal.records()) {
+  for (const auto& [key, value] : records) {
     if (key.first != JournalKind::kIdentity) continue;
     const auto number = DecodeKey(key.second);
     auto labels = DecodeLabels(value);

@@ -32,11 +32,11 @@ struct RecoveredNames {
 };
 
 // DataLoss if records cannot be read, or contradict each other.
-absl::StatusOr<RecoveredNames> RecoverNames(const Journal& journal,
+absl::StatusOr<RecoveredNames> RecoverNames(const Journal::Records& records,
                                             PeerRegistry& peers,
                                             RuleSetTable& rule_sets);
 absl::StatusOr<std::vector<IdentityRef>> RecoverIdentities(
-    const Journal& journal, IdentityAllocator& allocator);
+    const Journal::Records& records, IdentityAllocator& allocator);
 
 // Peers and rule sets that were recorded keep their numbers until the journal
 // is full: so a number in it never means two things. Not thread-safe.

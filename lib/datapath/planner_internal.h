@@ -57,7 +57,7 @@ class Planner {
 
   // Goes on with the numbers of an earlier process, which mean what they meant
   // while the result lives. As RecoverNames.
-  absl::StatusOr<RecoveredNames> Recover(const Journal& journal) {
+  absl::StatusOr<RecoveredNames> Recover(const Journal::Records& journal) {
     return RecoverNames(journal, peers_, rule_sets_);
   }
 
