@@ -193,6 +193,9 @@ absl::StatusOr<std::vector<Counter>> Datapath::counters() const {
 absl::StatusOr<std::vector<Counter>> Datapath::endpoint_counters() const {
   return state_->endpoint_counters();
 }
+absl::StatusOr<VerifyReport> Datapath::Verify() const {
+  return state_->Verify();
+}
 absl::StatusOr<Verdict> Datapath::PlantFault(const IpAddress& source,
                                              const IpAddress& destination,
                                              PortProtocol port) {

@@ -47,6 +47,7 @@ class DatapathState : public FlowDirectory, public Committer {
   std::shared_ptr<const CompiledPolicy> policy() const;
   absl::StatusOr<std::vector<IdentityRef>> RecoverIdentities(
       IdentityAllocator& allocator) const;
+  absl::StatusOr<VerifyReport> Verify() const;
   absl::StatusOr<Verdict> PlantFault(const IpAddress& source,
                                      const IpAddress& destination,
                                      PortProtocol port);

@@ -148,6 +148,16 @@ void Planner::Published(Plan plan) {
   names_.Forget();
 }
 
+std::optional<DesiredState> Planner::InForce(
+    const Surroundings& surroundings) const {
+  if (policies_.empty()) return std::nullopt;
+  const CompiledPolicy& compiled = *policies_.front();
+  return DesiredStateOf(intent_,
+                        std::make_shared<const DesiredNodes>(DesiredNodesOf(
+                            intent_, surroundings, *compiled.peer_map)),
+                        compiled);
+}
+
 std::shared_ptr<const CompiledPolicy> Planner::policy() const {
   return policies_.empty() ? std::make_shared<const CompiledPolicy>()
                            : policies_.front();

@@ -71,6 +71,9 @@ class Planner {
   void Published(Plan plan);
 
   const Intent& intent() const { return intent_; }
+  // What the maps should say now; nothing before anything was published.
+  // `surroundings`: those it was published with.
+  std::optional<DesiredState> InForce(const Surroundings& surroundings) const;
   std::shared_ptr<const CompiledPolicy> policy() const;
 
   // See FlowDirectory.

@@ -54,8 +54,8 @@ class TcxAttachment : public Attachment {
         [ifindex](int link) { return IsOf(link, ifindex); });
   }
 
-  TcxAttachment(AttachedLink from, AttachedLink to)
-      : sides_{std::move(to), std::move(from)} {}
+  TcxAttachment(uint32_t ifindex, AttachedLink from, AttachedLink to)
+      : Attachment(ifindex), sides_{std::move(to), std::move(from)} {}
 
   absl::Status TakeOver() override {
     for (AttachedLink& side : sides_) CC_RETURN_IF_ERROR(side.TakeOver());
@@ -85,12 +85,12 @@ class TcxAttachment : public Attachment {
 // Filters of a clsact qdisc.
 class ClsactAttachment : public Attachment {
  public:
-  ClsactAttachment(int ifindex, bool is_pinned)
-      : ifindex_(ifindex), stays_(is_pinned) {}
+  ClsactAttachment(uint32_t ifindex, bool is_pinned)
+      : Attachment(ifindex), stays_(is_pinned) {}
   ~ClsactAttachment() override {
     if (stays_) return;
     for (const bpf_tc_attach_point point : {BPF_TC_INGRESS, BPF_TC_EGRESS}) {
-      LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex_,
+      LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex()),
                   .attach_point = point);
       LIBBPF_OPTS(bpf_tc_opts, options, .handle = kHandle,
                   .priority = kPriority);
@@ -102,7 +102,8 @@ class ClsactAttachment : public Attachment {
 
   // Replaces, in one step, the filter of an earlier process.
   absl::Status Add(bpf_tc_attach_point point, int program) {
-    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex_, .attach_point = point);
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(ifindex()),
+                .attach_point = point);
     const int created = bpf_tc_hook_create(&hook);
     if (created != 0 && created != -EEXIST) {
       return absl::ErrnoToStatus(-created, "creating the clsact qdisc");
@@ -118,7 +119,6 @@ class ClsactAttachment : public Attachment {
  private:
   static constexpr uint32_t kHandle = 1;
   static constexpr uint32_t kPriority = 1;
-  const int ifindex_;
   bool stays_;
 };
 
@@ -147,12 +147,12 @@ class LoadedPrograms : public ProgramSet {
         auto from_side =
             TcxAttachment::Make(from, ifindex, kTcxIngress, pin("from"));
         if (!from_side.ok()) return AttachError(name, from_side.status());
-        return std::make_unique<TcxAttachment>(*std::move(from_side),
+        return std::make_unique<TcxAttachment>(ifindex, *std::move(from_side),
                                                *std::move(to_side));
       }
     }
-    auto attachment = std::make_unique<ClsactAttachment>(
-        static_cast<int>(ifindex), pins_ != nullptr);
+    auto attachment =
+        std::make_unique<ClsactAttachment>(ifindex, pins_ != nullptr);
     for (const auto& [point, program] :
          {std::pair(BPF_TC_EGRESS, to), std::pair(BPF_TC_INGRESS, from)}) {
       if (absl::Status added = attachment->Add(point, program); !added.ok()) {

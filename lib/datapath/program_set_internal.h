@@ -22,7 +22,10 @@ namespace ciliumcore::internal {
 // no tcx, they are filters of a clsact qdisc, which outlive a killed process.
 class Attachment {
  public:
+  explicit Attachment(uint32_t ifindex) : ifindex_(ifindex) {}
   virtual ~Attachment() = default;
+
+  uint32_t ifindex() const { return ifindex_; }
 
   // Puts our programs in place of those of an earlier process, in one step
   // each, if the links are such a process's. Otherwise does nothing.
@@ -30,6 +33,9 @@ class Attachment {
 
   // Closing leaves pinned links attached; this ends them too.
   virtual void Unpin() {}
+
+ private:
+  const uint32_t ifindex_;
 };
 
 class ProgramSet {

@@ -76,6 +76,7 @@ class Publisher {
   uint32_t epoch() const { return epoch_; }
   const EndpointWriter& endpoints() const { return endpoints_; }
   PublishedMaps& maps() { return maps_; }
+  const PublishedMaps& maps() const { return maps_; }
 
  private:
   absl::Status Stage(const DesiredState& desired, uint32_t next,

@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "ciliumcore/datapath/options.h"
 #include "ciliumcore/datapath/plan.h"
+#include "ciliumcore/datapath/verify.h"
 #include "ciliumcore/flow/flow.h"
 #include "ciliumcore/policy/cluster.h"
 #include "ciliumcore/policy/compiler.h"
@@ -186,6 +187,20 @@ class Datapath {
   // the drops that its judgements made. Drops that find no room among 65,536
   // counters are in counters() alone.
   absl::StatusOr<std::vector<Counter>> endpoint_counters() const;
+
+  // Whether the maps judge as what is in force says. Of each endpoint: that its
+  // interface's packets are judged as its own, what it may send from, and the
+  // verdict on every identity that policy knows and on any other, on every key
+  // of protocol and port (of ICMP type and code). Of every address: that it is
+  // taken for who it is, as far as a verdict depends on that, and to be where
+  // it is. Verdicts are equal if a packet fares alike: allowed, denied or left
+  // to which proxy, with which authentication. Not compared: next hops and
+  // hardware addresses, services, records of connections.
+  //
+  // Changes wait meanwhile. FailedPrecondition before this process has
+  // committed anything. Cost: reads the maps' entries in use; compares each
+  // pair of tables and of rows once, whoever has them.
+  absl::StatusOr<VerifyReport> Verify() const;
 
   // For tests of checkers only: turns the live verdict of `destination`'s
   // endpoint on this flow around, and tells nobody. Returns what it was.
