@@ -42,6 +42,21 @@ void AddOutputOption(CLI::App& command, Output& output) {
       ->option_text("FORMAT");
 }
 
+void AddInstanceOptions(CLI::App& command, InspectOptions& instance) {
+  command
+      .add_option("--instance", instance.name,
+                  "its name; \"default\" is the default")
+      ->option_text("NAME");
+  command
+      .add_option("--bpffs", instance.bpffs,
+                  "where instances are pinned; /sys/fs/bpf is the default")
+      ->option_text("PATH");
+  command
+      .add_option("--netns", instance.netns,
+                  "the namespace of its interfaces, if it is not this one")
+      ->option_text("PATH");
+}
+
 void AddManifestOptions(CLI::App& command, ManifestArguments& arguments,
                         bool is_required) {
   command

@@ -13,6 +13,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "ciliumcore/datapath/inspect.h"
 #include "ciliumcore/policy/compiled_cluster.h"
 #include "ciliumcore/policy/manifest.h"
 
@@ -36,6 +37,9 @@ enum class Output { kText, kJson };
 
 // "-o text" or "-o json".
 void AddOutputOption(CLI::App& command, Output& output);
+
+// The commands that read a pinned instance.
+void AddInstanceOptions(CLI::App& command, InspectOptions& instance);
 
 // The commands that ask questions of manifests.
 struct ManifestArguments {

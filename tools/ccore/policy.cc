@@ -13,6 +13,7 @@ void AddPolicyCommands(CLI::App& app) {
   AddPolicyDiff(policy);
   AddPolicyMatrix(policy);
   AddPolicyTrace(policy);
+  AddPolicyVerify(policy);
   AddPolicyWhyNot(policy);
 }
 

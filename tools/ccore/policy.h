@@ -12,6 +12,7 @@ namespace ciliumcore::ccore {
 void AddPolicyDiff(CLI::App& policy);
 void AddPolicyMatrix(CLI::App& policy);
 void AddPolicyTrace(CLI::App& policy);
+void AddPolicyVerify(CLI::App& policy);
 void AddPolicyWhyNot(CLI::App& policy);
 
 }  // namespace ciliumcore::ccore

@@ -32,22 +32,6 @@ struct Arguments {
   size_t limit = 0;
 };
 
-void AddInstanceOptions(CLI::App& command, Arguments& arguments) {
-  command
-      .add_option("--instance", arguments.instance.name,
-                  "its name; \"default\" is the default")
-      ->option_text("NAME");
-  command
-      .add_option("--bpffs", arguments.instance.bpffs,
-                  "where instances are pinned; /sys/fs/bpf is the default")
-      ->option_text("PATH");
-  command
-      .add_option("--netns", arguments.instance.netns,
-                  "the namespace of its interfaces, if it is not this one")
-      ->option_text("PATH");
-  AddOutputOption(command, arguments.output);
-}
-
 std::string NameOf(uint32_t identity) {
   return IdentityName(static_cast<Identity>(identity));
 }
@@ -305,7 +289,8 @@ void AddStatusCommand(CLI::App& app) {
       "What pinned instances are doing: who they judge, programs, links, maps. "
       "Reads only.");
   auto arguments = std::make_shared<Arguments>();
-  AddInstanceOptions(*status, *arguments);
+  AddInstanceOptions(*status, arguments->instance);
+  AddOutputOption(*status, arguments->output);
   SetAction(*status, [arguments, status] {
     return RunStatus(*arguments, status->count("--instance") != 0);
   });
@@ -317,14 +302,16 @@ void AddMapCommands(CLI::App& app) {
   auto listed = std::make_shared<Arguments>();
   CLI::App* list =
       map->add_subcommand("list", "Sizes, entries in use, memory.");
-  AddInstanceOptions(*list, *listed);
+  AddInstanceOptions(*list, listed->instance);
+  AddOutputOption(*list, listed->output);
   SetAction(*list, [listed] { return RunList(*listed); });
 
   auto dumped = std::make_shared<Arguments>();
   CLI::App* dump =
       map->add_subcommand("dump", "The entries of a map by what they mean.");
   dump->add_option("MAP", dumped->map, "such as cc_conntrack")->required();
-  AddInstanceOptions(*dump, *dumped);
+  AddInstanceOptions(*dump, dumped->instance);
+  AddOutputOption(*dump, dumped->output);
   dump->add_option("--address", dumped->address,
                    "only entries that name this address")
       ->option_text("IP");
