@@ -91,6 +91,19 @@ def find(datapath, text):
     return next(flow for flow in datapath.flows(timeout=5) if wanted.matches(flow))
 
 
+def test_maps_are_verified(node, identities):  # pylint: disable=unused-argument
+    with cc.Datapath.open("test", capacity=pods.ROOM) as datapath:
+        with pytest.raises(cc.StatusError, match="nothing to verify"):
+            datapath.verify()
+        with datapath.change() as change:
+            attach_all(change, identities)
+            change.set_policies(cc.load_policies(POLICY))
+        report = datapath.verify()
+        assert report.is_equal and report.generation == datapath.generation
+        assert report.counter_example is None and report.other_rules is None
+        assert "the maps judge as the policy does" in str(report)
+
+
 def test_policy_decides_and_flows_tell(node, datapath):
     assert reaches(node, "web") and not reaches(node, "evil")
     allowed = find(datapath, "kind=new dport=5432")

@@ -35,7 +35,7 @@ from ._ciliumcore import (
     FlowReader, Identity, IdentityAllocator, Judgement, Label, Labels, Matrix, NativeDatapath,
     NetworkPolicy, PacketBuilder, PacketOutcome, PacketTrace, PlannedChange, PlannedRoom,
     PolicySet, PortSpan, Selector, Service, StatusError, TraceEnd, TraceSide, TracedFlow,
-    load_policies)
+    VerifyReport, load_policies)
 
 __all__ = [
     "Backend", "Change", "ChangePlan", "Cluster", "CompiledCluster", "ConnectionTimeouts",
@@ -43,5 +43,6 @@ __all__ = [
     "FlowJudgement", "FlowReader", "Identity", "IdentityAllocator", "Judgement", "Label",
     "Labels", "Matrix", "NativeDatapath", "NetworkPolicy", "PacketBuilder", "PacketOutcome",
     "PacketTrace", "PlannedChange", "PlannedRoom", "PolicySet", "PortSpan", "Selector",
-    "Service", "StatusError", "TraceEnd", "TraceSide", "TracedFlow", "load_policies",
+    "Service", "StatusError", "TraceEnd", "TraceSide", "TracedFlow", "VerifyReport",
+    "load_policies",
 ]

@@ -162,6 +162,31 @@ void BindFlows(py::module_& module) {
           "Records that were no events of this build.");
 }
 
+std::optional<std::string> TextOf(const std::optional<CounterExample>& found) {
+  return found.has_value() ? std::optional(found->ToString()) : std::nullopt;
+}
+
+void BindVerification(py::module_& module) {
+  py::class_<VerifyReport>(
+      module, "VerifyReport",
+      "Whether the maps judge as the policy does; str() says what was "
+      "compared.")
+      .def_property_readonly("is_equal", &VerifyReport::is_equal)
+      .def_readonly("generation", &VerifyReport::generation,
+                    "The change that was read.")
+      .def_property_readonly(
+          "counter_example",
+          [](const VerifyReport& self) { return TextOf(self.counter_example); },
+          "The smallest judgement that differs, and which entry of which map "
+          "is wrong; None if there is none.")
+      .def_property_readonly(
+          "other_rules",
+          [](const VerifyReport& self) { return TextOf(self.other_rules); },
+          "The smallest where the verdict is right, but told to be by other "
+          "rules; None if there is none.")
+      .def("__str__", &VerifyReport::ToString);
+}
+
 using DatapathClass = py::class_<OpenDatapath, std::shared_ptr<OpenDatapath>>;
 
 void BindLife(DatapathClass& datapath) {
@@ -220,6 +245,7 @@ void BindLife(DatapathClass& datapath) {
 
 void BindDatapath(py::module_& module) {
   BindFlows(module);
+  BindVerification(module);
   DatapathClass datapath(
       module, "Datapath",
       "The programs, maps and links of one instance in the kernel. Use it by "
@@ -256,6 +282,15 @@ void BindDatapath(py::module_& module) {
           py::arg("timeout") = py::none(),
           "Iterates over flows as they come; ends when none came for `timeout` "
           "seconds, without one never.")
+      .def(
+          "verify",
+          [](OpenDatapath& self) {
+            return Value(With(
+                self, [](Datapath& datapath) { return datapath.Verify(); }));
+          },
+          "Whether the maps judge as what is in force says: all endpoints, "
+          "identities, addresses, protocols and ports. FAILED_PRECONDITION "
+          "before the first change.")
       .def_property_readonly(
           "generation",
           [](OpenDatapath& self) {
