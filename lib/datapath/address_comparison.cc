@@ -44,8 +44,8 @@ std::optional<IpAddress> FirstUnknown(const AddressPart& part,
 void VerdictComparison::CompareAddresses(VerifyReport& report) {
   const DesiredNodes& nodes = *wanted_.state.nodes;
   std::map<IpAddress, Known> known;
-  for (const DesiredAddress& address : nodes.addresses)
-    known[address.address].wanted = &address;
+  for (const auto& [address, wanted] : nodes.addresses)
+    known[address].wanted = &wanted;
   for (const auto& [address, place] : live_.addresses)
     known[address].live = &place;
   const std::vector<AddressPart> parts =

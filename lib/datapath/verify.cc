@@ -14,7 +14,7 @@ namespace internal {
 
 std::vector<uint32_t> PeersOf(const DesiredState& state) {
   std::set<uint32_t> peers = {CC_IDENTITY_WORLD};
-  for (const PeerRef& peer : state.peer_map->peers) peers.insert(peer->number);
+  for (const auto& [number, peer] : state.peer_map->peers) peers.insert(number);
   for (const TableRef& table : state.tables) {
     for (const auto& [peer, cls] : table->classes) peers.insert(peer);
   }

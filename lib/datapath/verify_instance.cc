@@ -159,13 +159,12 @@ class ClusterIntent {
       remote.identity = IdentityOf(pod);
       remote.ports = pod.ports;
       remote.name = pod.ToString();
-      intent.remotes.Edit()[pod.addresses.front()] = std::move(remote);
+      intent.remotes.Set(pod.addresses.front(), std::move(remote));
     }
     intent.policies = Shared(PoliciesOf(cluster_));
     intent.context = Shared(PolicyContextOf(cluster_));
     for (const auto& [name, ns] : cluster_.namespaces)
       intent.namespaces.push_back(ns);
-    CC_RETURN_IF_ERROR(ValidateIntent(intent));
     return intent;
   }
 
@@ -207,7 +206,13 @@ absl::StatusOr<VerifyReport> VerifyOnce(const InspectOptions& options,
   PodFinder(cluster, view).Assign(judging);
 
   ClusterIntent manifests(cluster, records);
-  CC_ASSIGN_OR_RETURN(Intent intent, manifests.Make(judging));
+  CC_ASSIGN_OR_RETURN(const Intent told, manifests.Make(judging));
+  Planner planner;
+  CC_ASSIGN_OR_RETURN(const RecoveredNames names, planner.Recover(records));
+  CC_ASSIGN_OR_RETURN(Intent intent, planner.Edited({[&](Intent& edited) {
+    edited = told;
+    return absl::OkStatus();
+  }}));
   CC_ASSIGN_OR_RETURN(const NetNs netns, options.netns.empty()
                                              ? NetNs::Current()
                                              : NetNs::Open(options.netns));
@@ -239,8 +244,6 @@ absl::StatusOr<VerifyReport> VerifyOnce(const InspectOptions& options,
   for (const auto& [interface, ifindex] : linked)
     wanted.idle_interfaces[ifindex] = interface;
 
-  Planner planner;
-  CC_ASSIGN_OR_RETURN(const RecoveredNames names, planner.Recover(records));
   CC_ASSIGN_OR_RETURN(Planner::Plan plan,
                       planner.Compiled(std::move(intent), surroundings));
   wanted.state = plan.desired;

@@ -151,8 +151,8 @@ class VerifyFlipsTest : public PinnedTest {
     // Those in use, those that were, and that of entries that never were: ::.
     for (const cc_place& place : maps_->places.entries())
       subjects.addresses.try_emplace(abi::FromAddr(place.addr), 0);
-    for (const PeerRef& peer : datapath_->policy()->peer_map->peers)
-      subjects.peers.push_back(peer->number);
+    for (const auto& [number, peer] : datapath_->policy()->peer_map->peers)
+      subjects.peers.push_back(number);
     truth_.emplace(&*maps_, std::move(subjects));
     before_ = truth_->Ask();
   }

@@ -60,7 +60,7 @@ class VerifyNode {
     remote.addresses = {*IpAddress::Parse(address)};
     remote.identity = identities_.Allocate({{"app", app}});
     Edit([remote](internal::Intent& intent) {
-      intent.remotes.Edit()[remote.addresses.front()] = remote;
+      intent.remotes.Set(remote.addresses.front(), remote);
       return absl::OkStatus();
     });
   }
