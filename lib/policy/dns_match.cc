@@ -12,10 +12,6 @@
 namespace ciliumcore {
 namespace {
 
-std::string Canonical(absl::string_view name) {
-  return absl::AsciiStrToLower(absl::StripSuffix(name, "."));
-}
-
 // Whether '*' as any number of characters but '.' makes `pattern` the whole of
 // `text`.
 bool Globs(absl::string_view pattern, absl::string_view text) {
@@ -51,10 +47,14 @@ bool ConsumeLabels(absl::string_view& pattern) {
 
 }  // namespace
 
+std::string CanonicalDnsName(absl::string_view name) {
+  return absl::AsciiStrToLower(absl::StripSuffix(name, "."));
+}
+
 bool Matches(const DnsMatch& match, absl::string_view name) {
-  const std::string text = Canonical(name);
-  if (!match.name.empty()) return Canonical(match.name) == text;
-  const std::string canonical = Canonical(match.pattern);
+  const std::string text = CanonicalDnsName(name);
+  if (!match.name.empty()) return CanonicalDnsName(match.name) == text;
+  const std::string canonical = CanonicalDnsName(match.pattern);
   absl::string_view pattern = canonical;
   if (pattern.find_first_not_of('*') == absl::string_view::npos) return true;
   if (!ConsumeLabels(pattern)) return Globs(pattern, text);
@@ -68,8 +68,8 @@ bool Matches(const DnsMatch& match, absl::string_view name) {
 }
 
 bool MatchesDomain(absl::string_view pattern, absl::string_view name) {
-  const std::string text = Canonical(name);
-  const std::string wanted = Canonical(pattern);
+  const std::string text = CanonicalDnsName(name);
+  const std::string wanted = CanonicalDnsName(pattern);
   if (!absl::StartsWith(wanted, "*.")) return wanted == text;
   const absl::string_view suffix = absl::string_view(wanted).substr(1);
   return text.size() > suffix.size() && absl::EndsWith(text, suffix);

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which names the patterns of policies mean.
+// DNS names, and which of them the patterns of policies mean.
 
 #ifndef CILIUMCORE_LIB_POLICY_DNS_MATCH_INTERNAL_H_
 #define CILIUMCORE_LIB_POLICY_DNS_MATCH_INTERNAL_H_
+
+#include <string>
 
 #include "absl/strings/string_view.h"
 #include "ciliumcore/policy/cilium_port_rule.h"
 
 namespace ciliumcore {
+
+// `name` as names are compared: in lower case, without the final '.'.
+std::string CanonicalDnsName(absl::string_view name);
 
 // Whether `match` means `name`, in either case of letters and with or without a
 // last '.'. O(size of both).
