@@ -29,6 +29,7 @@
 #include "ciliumcore/policy/diff.h"
 #include "ciliumcore/policy/manifest.h"
 #include "ciliumcore/policy/matrix.h"
+#include "ciliumcore/policy/name_cache.h"
 #include "ciliumcore/policy/named_end.h"
 #include "ciliumcore/policy/network_policy.h"
 #include "ciliumcore/policy/policy_edit.h"
