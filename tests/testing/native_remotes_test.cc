@@ -59,8 +59,8 @@ class NativeRemotesTest : public ::testing::Test {
                             .identity = identities_.Allocate({{"role", role}})};
     if (random_() % 3 == 0) remote.addresses.push_back(AddressOf(at + 1));
     if (random_() % 2 == 0) remote.next_hop = NextHop{"eth0", {}};
-    change.UpsertRemote(std::move(remote));
     roles_[at] = {role, remote.addresses.size()};
+    change.UpsertRemote(std::move(remote));
   }
 
   // One change of a few pods, of which each has the even address of a pair.
