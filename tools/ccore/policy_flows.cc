@@ -59,7 +59,7 @@ nlohmann::ordered_json EndJson(const NamedEnd& end) {
 
 }  // namespace
 
-absl::StatusOr<AskedFlows> FindFlows(const FlowArguments& arguments) {
+absl::StatusOr<AskedFlows> FindFlows(const PolicyFlowArguments& arguments) {
   const auto& [source, destination, port] =
       std::tie(arguments.source, arguments.destination, arguments.port);
   AskedFlows asked;

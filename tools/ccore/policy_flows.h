@@ -34,7 +34,7 @@ struct NamedArgument {
   std::string name;
 };
 
-struct FlowArguments {
+struct PolicyFlowArguments {
   ManifestArguments manifests;
   Output output = Output::kText;
   NamedArgument source;
@@ -50,7 +50,7 @@ struct AskedFlows {
 };
 
 // Loads the cluster and finds the flows that the arguments mean; at least one.
-absl::StatusOr<AskedFlows> FindFlows(const FlowArguments& arguments);
+absl::StatusOr<AskedFlows> FindFlows(const PolicyFlowArguments& arguments);
 
 // "shop/web-0 -> shop/db-0, 8080/TCP: denied".
 std::string HeadlineOf(const Flow& flow, const PortProtocol& port);

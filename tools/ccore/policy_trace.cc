@@ -109,7 +109,7 @@ void PrintJson(const AskedFlows& asked, std::ostream& out) {
   out << Json{{"flows", std::move(all)}}.dump(2) << "\n";
 }
 
-int Run(const FlowArguments& arguments) {
+int Run(const PolicyFlowArguments& arguments) {
   const absl::StatusOr<AskedFlows> asked = FindFlows(arguments);
   if (!asked.ok()) return BadInput(asked.status());
   if (arguments.output == Output::kJson) {
@@ -131,7 +131,7 @@ void AddPolicyTrace(CLI::App& policy) {
       "workload that\nowns pods. Ends with 0 if the flow is allowed, with 1 if "
       "it is denied, or if the\npods of a workload fare differently and one is "
       "denied.");
-  auto arguments = std::make_shared<FlowArguments>();
+  auto arguments = std::make_shared<PolicyFlowArguments>();
   arguments->source.name = "--src";
   arguments->destination.name = "--dst";
   arguments->port.name = "--dport";

@@ -262,7 +262,7 @@ Json AnswerJson(const CompiledPolicy& policy, const PortProtocol& port,
   return json;
 }
 
-int Run(const FlowArguments& arguments) {
+int Run(const PolicyFlowArguments& arguments) {
   const absl::StatusOr<AskedFlows> asked = FindFlows(arguments);
   if (!asked.ok()) return BadInput(asked.status());
   const auto& [cluster, port, flows] = *asked;
@@ -296,7 +296,7 @@ void AddPolicyWhyNot(CLI::App& policy) {
       "with the fewest conditions\nthat opens least beside it, tried on the "
       "manifests. Ends with 0 if the flow is\nallowed, with 1 if it is denied, "
       "with 2 if there is no answer.");
-  auto arguments = std::make_shared<FlowArguments>();
+  auto arguments = std::make_shared<PolicyFlowArguments>();
   arguments->source.name = "SOURCE";
   arguments->destination.name = "DESTINATION";
   arguments->port.name = "PORT";
