@@ -52,8 +52,11 @@ void ReadAddresses(const Field& addresses, const AddressTypes& types,
     const Field type = item["type"];
     if (IsOneOf(type, kNameTypes)) continue;
     if (!IsOneOf(type, types.of_addresses)) {
-      type.Expected(absl::StrCat(absl::StrJoin(types.of_addresses, ", "), ", ",
-                                 absl::StrJoin(kNameTypes, " or ")));
+      const Names others = kNameTypes;
+      type.Expected(
+          absl::StrCat(absl::StrJoin(types.of_addresses, ", "), ", ",
+                       absl::StrJoin(others.first(others.size() - 1), ", "),
+                       " or ", others.back()));
       continue;
     }
     if (!item[types.text].present()) item[types.text].Expected("an IP address");
