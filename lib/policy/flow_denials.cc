@@ -72,6 +72,13 @@ RelabelledFlow::RelabelledFlow(const Cluster& cluster, const NamedEnd& source,
     : source_(MovedTo(ends_, source, cluster)),
       destination_(MovedTo(ends_, destination, cluster)),
       port_(port) {
+  // Whose addresses are the host's.
+  for (uint32_t i = 0; i < cluster.pods.size(); ++i) {
+    if (cluster.pods[i].host_network && source.pod != i &&
+        destination.pod != i) {
+      ends_.pods.push_back(cluster.pods[i]);
+    }
+  }
   std::set<std::string> namespaces;
   for (const Pod& pod : ends_.pods) namespaces.insert(pod.ns);
   for (const std::string& name : namespaces) {
