@@ -59,6 +59,15 @@ Transaction& Transaction::RemoveRemote(const IpAddress& address) {
   return *this;
 }
 
+Transaction& Transaction::ChangeNames(NameChanges changes) {
+  state_->edits.push_back([changes = std::move(changes)](Intent& intent) {
+    for (const NameAddress& gone : changes.gone) intent.names.Erase(gone);
+    for (const NameAddress& come : changes.come) intent.names.Set(come, true);
+    return absl::OkStatus();
+  });
+  return *this;
+}
+
 Transaction& Transaction::UpsertService(ServiceOptions service) {
   state_->edits.push_back(
       [service = std::move(service)](Intent& intent) -> absl::Status {

@@ -41,6 +41,12 @@ PolicyInput PolicyInputOf(const Intent& intent,
   PolicyInput input;
   static_cast<Policies&>(input) = *intent.policies;
   static_cast<PolicyContext&>(input) = *intent.context;
+  for (const auto& [known, set] : intent.names) {
+    if (input.names.empty() || input.names.back().name != known.name) {
+      input.names.push_back({known.name, {}});
+    }
+    input.names.back().addresses.push_back(known.address);
+  }
   // Namespaces as the caller described them, else as identities do.
   std::map<std::string, Namespace> namespaces;
   const auto note_namespace = [&](const IdentityRef& identity) {

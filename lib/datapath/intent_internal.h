@@ -20,6 +20,7 @@
 #include "ciliumcore/datapath/options.h"
 #include "ciliumcore/policy/cluster.h"
 #include "ciliumcore/policy/compiler.h"
+#include "ciliumcore/policy/name_cache.h"
 #include "ciliumcore/policy/network_policy.h"
 #include "lib/datapath/desired_internal.h"
 
@@ -62,6 +63,8 @@ struct Intent {
   Shared<ServiceTable> services;
   Shared<Policies> policies;
   Shared<PolicyContext> context;
+  // Addresses of names, beside those of the context; the value says nothing.
+  SharedMap<NameAddress, bool> names;
   std::vector<Namespace> namespaces;
 };
 

@@ -39,13 +39,14 @@ absl::StatusOr<std::shared_ptr<const CompiledPolicy>> Planner::CompiledPolicyOf(
                               input_of_->namespaces == intent.namespaces &&
                               input_of_->context.IsSameAs(intent.context) &&
                               host_addresses_of_ == surroundings.host_addresses;
-  const bool has_same_remotes =
-      has_same_nodes && input_of_->remotes.IsSameAs(intent.remotes);
+  const bool has_same_remotes = has_same_nodes &&
+                                input_of_->remotes.IsSameAs(intent.remotes) &&
+                                input_of_->names.IsSameAs(intent.names);
   const bool has_same_policies = has_same_nodes && compiled_ != nullptr &&
                                  input_of_->policies.IsSameAs(intent.policies);
   if (has_same_remotes && has_same_policies) return compiled_;
-  std::optional<RemoteChange> change;
-  if (has_same_policies) change = RemoteChangeOf(intent);
+  std::optional<PeersChange> change;
+  if (has_same_policies) change = ChangeOf(intent);
 
   compiled_ = nullptr;
   input_of_ = {.endpoints = intent.endpoints,
@@ -54,10 +55,11 @@ absl::StatusOr<std::shared_ptr<const CompiledPolicy>> Planner::CompiledPolicyOf(
                .services = {},
                .policies = intent.policies,
                .context = intent.context,
+               .names = intent.names,
                .namespaces = intent.namespaces};
   host_addresses_of_ = surroundings.host_addresses;
   absl::StatusOr<CompiledPolicy> compiled =
-      change.has_value() ? compiler_.Recompile(*change)
+      change.has_value() ? compiler_.Recompile(change->remotes, change->names)
       : has_same_remotes ? compiler_.Recompile(*intent.policies)
                          : compiler_.Compile(InputOf(intent, surroundings));
   if (!compiled.ok()) {
@@ -92,24 +94,38 @@ bool Planner::IsListed(const IdentityRef& identity) const {
   return listed != namespaces_of_.end() && listed->second.value_or(ns) == ns;
 }
 
-std::optional<RemoteChange> Planner::RemoteChangeOf(
+std::optional<Planner::PeersChange> Planner::ChangeOf(
     const Intent& intent) const {
   // Where two say different things of one namespace, who goes and who comes may
   // decide what it is.
   bool is_possible = namespaces_agree_;
-  RemoteChange change;
+  PeersChange change;
   intent.remotes.DiffFrom(input_of_->remotes, [&](const IpAddress&,
                                                   const RemoteOptions* was,
                                                   const RemoteOptions* is) {
     const auto endpoint_of = [](const RemoteOptions& remote) {
       return PolicyEndpointOf(remote.identity, remote.ports, remote.addresses);
     };
-    if (was != nullptr) change.gone.push_back(endpoint_of(*was));
+    if (was != nullptr) change.remotes.gone.push_back(endpoint_of(*was));
     if (is == nullptr) return;
     is_possible = is_possible && IsListed(is->identity);
-    change.come.push_back(endpoint_of(*is));
+    change.remotes.come.push_back(endpoint_of(*is));
   });
   if (!is_possible) return std::nullopt;
+  const auto is_of_context = [&](const NameAddress& known) {
+    return std::any_of(
+        intent.context->names.begin(), intent.context->names.end(),
+        [&](const ResolvedName& resolved) {
+          return resolved.name == known.name &&
+                 std::count(resolved.addresses.begin(),
+                            resolved.addresses.end(), known.address) != 0;
+        });
+  };
+  intent.names.DiffFrom(input_of_->names, [&](const NameAddress& known,
+                                              const bool*, const bool* is) {
+    if (is_of_context(known)) return;  // whatever else says so
+    (is == nullptr ? change.names.gone : change.names.come).push_back(known);
+  });
   return change;
 }
 

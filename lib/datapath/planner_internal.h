@@ -89,9 +89,13 @@ class Planner {
   absl::StatusOr<std::shared_ptr<const CompiledPolicy>> CompiledPolicyOf(
       const Intent& intent, const Surroundings& surroundings);
   PolicyInput InputOf(const Intent& intent, const Surroundings& surroundings);
-  // What the compiler's last input has to change in remotes; none if that
-  // changes namespaces as well.
-  std::optional<RemoteChange> RemoteChangeOf(const Intent& intent) const;
+  // What the compiler's last input has to change in remotes and names; none if
+  // that changes namespaces as well.
+  struct PeersChange {
+    RemoteChange remotes;
+    NameChanges names;
+  };
+  std::optional<PeersChange> ChangeOf(const Intent& intent) const;
   // The identity's labels say nothing else of its namespace than the last
   // input.
   bool IsListed(const IdentityRef& identity) const;

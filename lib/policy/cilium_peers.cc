@@ -193,11 +193,11 @@ std::vector<PeerTerm> TermsOf(const CiliumPeers& peers, const std::string& ns,
   for (const CiliumServiceRef& service : peers.services) {
     AddService(service, references, terms);
   }
-  for (const DnsMatch& match : peers.fqdns) {
-    std::vector<PeerTerm> found = TermsOfNames(
-        *references.names,
-        [&](const std::string& name) { return Matches(match, name); });
-    std::move(found.begin(), found.end(), std::back_inserter(terms));
+  if (!peers.fqdns.empty()) {
+    PeerTerm& named = terms.emplace_back(PeerTerm{.kind = Kind::kNamed});
+    for (const DnsMatch& match : peers.fqdns) {
+      named.names.push_back(NameSelectorOf(match));
+    }
   }
   // Who is in a group of AWS, only AWS knows: nobody.
   return terms;

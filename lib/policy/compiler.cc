@@ -50,7 +50,8 @@ struct PolicyCompiler::State {
       : peers(peers), tables(rule_sets) {}
 
   absl::StatusOr<CompiledPolicy> Compile(const Policies& policies);
-  absl::StatusOr<CompiledPolicy> Compile(const RemoteChange& change);
+  absl::StatusOr<CompiledPolicy> Compile(const RemoteChange& change,
+                                         const NameChanges& renaming);
   absl::StatusOr<RemoteRef> AddRemote(PolicyEndpoint remote);
   absl::Status Update();
   absl::Status FindTables();
@@ -61,12 +62,13 @@ struct PolicyCompiler::State {
   PeerRegistry* peers;
   std::optional<PolicyInput> input;        // but for its policies and remotes
   std::map<IpAddress, RemoteRef> remotes;  // by first address
-  LoweredPolicies policies;                // refer to `input`
-  UniverseNeeds needs;                     // of `universe`
-  std::unique_ptr<Universe> universe;      // of `input`; refers to it
-  PolicyUnits units;                       // of `universe`
-  TableCache tables;                       // of `units`
-  Selections selections;                   // of `units`
+  NamesOfAddresses names;
+  LoweredPolicies policies;            // refer to `input`
+  UniverseNeeds needs;                 // of `universe`
+  std::unique_ptr<Universe> universe;  // of `input`; refers to it
+  PolicyUnits units;                   // of `universe`
+  TableCache tables;                   // of `units`
+  Selections selections;               // of `units`
   // By direction and audience: the table, where ports do not matter.
   std::array<std::vector<const BuiltTable*>, 2> table_of_audience;
   // By endpoint and direction; null in the host's network.
@@ -85,7 +87,7 @@ absl::StatusOr<CompiledPolicy> PolicyCompiler::State::Compile(
 }
 
 absl::StatusOr<CompiledPolicy> PolicyCompiler::State::Compile(
-    const RemoteChange& change) {
+    const RemoteChange& change, const NameChanges& renaming) {
   std::vector<RemoteRef> gone, come;
   for (const PolicyEndpoint& remote : change.gone) {
     const auto known = remote.addresses.empty()
@@ -102,7 +104,18 @@ absl::StatusOr<CompiledPolicy> PolicyCompiler::State::Compile(
   for (const PolicyEndpoint& remote : change.come) {
     CC_ASSIGN_OR_RETURN(come.emplace_back(), AddRemote(remote));
   }
-  CC_ASSIGN_OR_RETURN(const PeerChanges changes, universe->Change(gone, come));
+  std::vector<IpAddress> renamed;
+  for (const auto& [name, address] : renaming.gone) {
+    const auto known = names.find(address);
+    if (known == names.end() || known->second.erase(name) == 0) continue;
+    if (known->second.empty()) names.erase(known);
+    renamed.push_back(address);
+  }
+  for (const auto& [name, address] : renaming.come) {
+    if (names[address].insert(name).second) renamed.push_back(address);
+  }
+  CC_ASSIGN_OR_RETURN(const PeerChanges changes,
+                      universe->Change(gone, come, renamed));
   CC_RETURN_IF_ERROR(tables.Change(changes, units.Change(changes)));
   return Collected();
 }
@@ -131,7 +144,8 @@ absl::Status PolicyCompiler::State::Update() {
   if (universe == nullptr || needs != wanted) {
     std::vector<RemoteRef> all;
     for (const auto& [first, remote] : remotes) all.push_back(remote);
-    CC_ASSIGN_OR_RETURN(universe, Universe::Make(*input, all, wanted, *peers));
+    CC_ASSIGN_OR_RETURN(universe,
+                        Universe::Make(*input, all, names, wanted, *peers));
     needs = std::move(wanted);
     units.Reset(*universe, input->namespaces);
     tables.Reset(*universe, units, input->proxies);
@@ -215,8 +229,15 @@ absl::StatusOr<CompiledPolicy> PolicyCompiler::Compile(PolicyInput input) {
     CC_RETURN_IF_ERROR(state_->AddRemote(std::move(remote)).status());
   }
   input.remotes.clear();
+  state_->names.clear();
+  for (const ResolvedName& resolved : input.names) {
+    for (const IpAddress& address : resolved.addresses) {
+      state_->names[address].insert(resolved.name);
+    }
+  }
+  input.names.clear();
   state_->input = std::move(input);
-  state_->policies.Reset(state_->input->services, state_->input->names);
+  state_->policies.Reset(state_->input->services);
   const Policies policies = std::exchange<Policies>(*state_->input, {});
   return state_->Compile(policies);
 }
@@ -231,12 +252,12 @@ absl::StatusOr<CompiledPolicy> PolicyCompiler::Recompile(
 }
 
 absl::StatusOr<CompiledPolicy> PolicyCompiler::Recompile(
-    const RemoteChange& change) {
+    const RemoteChange& remotes, const NameChanges& names) {
   if (!state_->input.has_value() || state_->universe == nullptr) {
     return absl::FailedPreconditionError(
         "remotes: expected an input that they are of, found none");
   }
-  absl::StatusOr<CompiledPolicy> compiled = state_->Compile(change);
+  absl::StatusOr<CompiledPolicy> compiled = state_->Compile(remotes, names);
   if (!compiled.ok()) {
     state_->universe = nullptr;
     state_->input.reset();

@@ -7,10 +7,14 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
 namespace ciliumcore {
 namespace {
+
+constexpr char kName[] = "name=", kPattern[] = "pattern=",
+               kDomain[] = "domain=";
 
 // Whether '*' as any number of characters but '.' makes `pattern` the whole of
 // `text`.
@@ -73,6 +77,27 @@ bool MatchesDomain(absl::string_view pattern, absl::string_view name) {
   if (!absl::StartsWith(wanted, "*.")) return wanted == text;
   const absl::string_view suffix = absl::string_view(wanted).substr(1);
   return text.size() > suffix.size() && absl::EndsWith(text, suffix);
+}
+
+std::string NameSelectorOf(const DnsMatch& match) {
+  return match.name.empty()
+             ? absl::StrCat(kPattern, CanonicalDnsName(match.pattern))
+             : absl::StrCat(kName, CanonicalDnsName(match.name));
+}
+
+std::string NameSelectorOfDomain(absl::string_view pattern) {
+  return absl::StrCat(kDomain, CanonicalDnsName(pattern));
+}
+
+bool Selects(absl::string_view selector, absl::string_view name) {
+  if (absl::ConsumePrefix(&selector, kDomain)) {
+    return MatchesDomain(selector, name);
+  }
+  if (absl::ConsumePrefix(&selector, kName)) {
+    return selector == CanonicalDnsName(name);
+  }
+  absl::ConsumePrefix(&selector, kPattern);
+  return Matches({.name = "", .pattern = std::string(selector)}, name);
 }
 
 }  // namespace ciliumcore

@@ -23,6 +23,13 @@ bool Matches(const DnsMatch& match, absl::string_view name);
 // before ".x".
 bool MatchesDomain(absl::string_view pattern, absl::string_view name);
 
+// Which names a rule means, as text of which no two that differ have the same.
+std::string NameSelectorOf(const DnsMatch& match);
+std::string NameSelectorOfDomain(absl::string_view pattern);
+
+// Whether the selector means `name`.
+bool Selects(absl::string_view selector, absl::string_view name);
+
 }  // namespace ciliumcore
 
 #endif  // CILIUMCORE_LIB_POLICY_DNS_MATCH_INTERNAL_H_

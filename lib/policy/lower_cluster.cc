@@ -23,9 +23,6 @@ PodTerm TermOf(const NamespacedPods& pods) {
 
 class Terms {
  public:
-  explicit Terms(const PolicyReferences& references)
-      : references_(references) {}
-
   void operator()(const NamespacedPods& pods) {
     terms_.push_back({.kind = PeerTerm::Kind::kPods, .pods = TermOf(pods)});
   }
@@ -39,20 +36,16 @@ class Terms {
     }
   }
   void operator()(const DomainPeers& domains) {
-    std::vector<PeerTerm> found =
-        TermsOfNames(*references_.names, [&](const std::string& name) {
-          return std::any_of(domains.names.begin(), domains.names.end(),
-                             [&](const std::string& pattern) {
-                               return MatchesDomain(pattern, name);
-                             });
-        });
-    std::move(found.begin(), found.end(), std::back_inserter(terms_));
+    PeerTerm& named =
+        terms_.emplace_back(PeerTerm{.kind = PeerTerm::Kind::kNamed});
+    for (const std::string& pattern : domains.names) {
+      named.names.push_back(NameSelectorOfDomain(pattern));
+    }
   }
 
   std::vector<PeerTerm> Take() && { return std::move(terms_); }
 
  private:
-  const PolicyReferences& references_;
   std::vector<PeerTerm> terms_;
 };
 
@@ -69,14 +62,13 @@ LoweredRule::Action ActionOf(ClusterRule::Action action) {
 }
 
 LoweredSection SectionOf(const std::vector<ClusterRule>& rules,
-                         const PolicyRef& policy, Direction direction,
-                         const PolicyReferences& references) {
+                         const PolicyRef& policy, Direction direction) {
   LoweredSection section;
   for (uint32_t i = 0; i < rules.size(); ++i) {
     LoweredRule& rule = section.rules.emplace_back();
     rule.ref = {policy.kind, policy.ns, policy.name, direction, i};
     rule.action = ActionOf(rules[i].action);
-    Terms terms(references);
+    Terms terms;
     for (const ClusterPeer& peer : rules[i].peers) std::visit(terms, peer);
     rule.peers = std::move(terms).Take();
     if (!rules[i].ports.has_value()) {
@@ -96,8 +88,8 @@ LoweredSection SectionOf(const std::vector<ClusterRule>& rules,
 
 }  // namespace
 
-absl::StatusOr<std::vector<LoweredRef>> Lower(
-    const ClusterPolicy& policy, const PolicyReferences& references) {
+absl::StatusOr<std::vector<LoweredRef>> Lower(const ClusterPolicy& policy,
+                                              const PolicyReferences&) {
   LoweredPolicy lowered;
   lowered.ref = {std::string(ClusterPolicyKindName(policy.kind)), "",
                  policy.name};
@@ -107,10 +99,8 @@ absl::StatusOr<std::vector<LoweredRef>> Lower(
   lowered.priority = policy.priority;
   lowered.kind_rank = static_cast<uint32_t>(policy.kind);
   lowered.subject = TermOf(policy.subject);
-  lowered.ingress =
-      SectionOf(policy.ingress, lowered.ref, Direction::kIngress, references);
-  lowered.egress =
-      SectionOf(policy.egress, lowered.ref, Direction::kEgress, references);
+  lowered.ingress = SectionOf(policy.ingress, lowered.ref, Direction::kIngress);
+  lowered.egress = SectionOf(policy.egress, lowered.ref, Direction::kEgress);
   return std::vector<LoweredRef>{Finish(std::move(lowered))};
 }
 

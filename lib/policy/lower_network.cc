@@ -62,6 +62,8 @@ void AddNeeds(const LoweredSection& section, Direction direction,
                               peer.except.end());
       }
       if (peer.kind == PeerTerm::Kind::kNodes) needs.node_labels = true;
+      needs.name_selectors.insert(needs.name_selectors.end(),
+                                  peer.names.begin(), peer.names.end());
     }
     if (direction == Direction::kEgress) {
       needs.names.insert(rule.names.begin(), rule.names.end());
@@ -79,8 +81,12 @@ UniverseNeeds NeedsOf(absl::Span<const LoweredRef> policies) {
     needs.names.insert(own.names.begin(), own.names.end());
     needs.prefixes.insert(needs.prefixes.end(), own.prefixes.begin(),
                           own.prefixes.end());
+    needs.name_selectors.insert(needs.name_selectors.end(),
+                                own.name_selectors.begin(),
+                                own.name_selectors.end());
   }
   SortUnique(needs.prefixes);
+  SortUnique(needs.name_selectors);
   return needs;
 }
 
@@ -92,6 +98,7 @@ LoweredRef Finish(LoweredPolicy policy) {
     AddNeeds(section, direction, policy.needs);
   }
   SortUnique(policy.needs.prefixes);
+  SortUnique(policy.needs.name_selectors);
   return std::make_shared<const LoweredPolicy>(std::move(policy));
 }
 

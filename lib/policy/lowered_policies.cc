@@ -38,10 +38,8 @@ absl::StatusOr<std::vector<const Policy*>> Sorted(
 
 }  // namespace
 
-void LoweredPolicies::Reset(const std::vector<PolicyService>& services,
-                            const std::vector<ResolvedName>& names) {
+void LoweredPolicies::Reset(const std::vector<PolicyService>& services) {
   services_ = &services;
-  names_ = &names;
   cilium_.clear();
   cluster_.clear();
 }
@@ -71,8 +69,7 @@ absl::StatusOr<LoweredPolicies::Entries<Policy>> LoweredPolicies::Updated(
 absl::Status LoweredPolicies::Update(const Policies& policies) {
   const bool same_groups = cidr_groups_ == policies.cidr_groups;
   const PolicyReferences references = {.cidr_groups = &policies.cidr_groups,
-                                       .services = services_,
-                                       .names = names_};
+                                       .services = services_};
   CC_ASSIGN_OR_RETURN(auto network,
                       Updated(policies.policies, network_, references));
   CC_ASSIGN_OR_RETURN(

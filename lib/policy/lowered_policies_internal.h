@@ -18,10 +18,9 @@ namespace ciliumcore {
 // Thread-compatible.
 class LoweredPolicies {
  public:
-  // Forgets all: what policies refer to has changed. Both must live until the
-  // next Reset.
-  void Reset(const std::vector<PolicyService>& services,
-             const std::vector<ResolvedName>& names);
+  // Forgets all: what policies refer to has changed. They must live until
+  // the next Reset.
+  void Reset(const std::vector<PolicyService>& services);
 
   // Brings `all` to `policies`. InvalidArgument if two have one name; as Lower;
   // then nothing changes.
@@ -47,7 +46,6 @@ class LoweredPolicies {
 
   std::vector<CidrGroup> cidr_groups_;
   const std::vector<PolicyService>* services_ = nullptr;
-  const std::vector<ResolvedName>* names_ = nullptr;
   Entries<NetworkPolicy> network_;
   Entries<CiliumPolicy> cilium_;
   Entries<ClusterPolicy> cluster_;

@@ -52,6 +52,7 @@ struct PeerTerm {
     kIdentity,  // who has `identity`
     kReserved,  // no pods, by the labels of their reserved identities
     kNodes,     // nodes by their labels
+    kNamed,     // outside: what names that `names` select stand for
   };
 
   Kind kind = Kind::kPods;
@@ -60,6 +61,7 @@ struct PeerTerm {
   IpPrefix cidr = {};
   std::vector<IpPrefix> except = {};
   Identity identity = Identity::kUnknown;
+  std::vector<std::string> names = {};  // of kNamed: as NameSelectorOf
 };
 
 // Who knows an application's protocol.
@@ -89,6 +91,7 @@ struct UniverseNeeds {
   std::vector<IpPrefix> prefixes = {};
   PortNames names = {};      // for which egress rules ask a peer
   bool node_labels = false;  // policies tell nodes apart
+  std::vector<std::string> name_selectors = {};  // ascending, no two equal
 
   friend bool operator==(const UniverseNeeds&, const UniverseNeeds&) = default;
 };
@@ -119,7 +122,6 @@ UniverseNeeds NeedsOf(absl::Span<const LoweredRef> policies);
 struct PolicyReferences {
   const std::vector<CidrGroup>* cidr_groups = nullptr;
   const std::vector<PolicyService>* services = nullptr;
-  const std::vector<ResolvedName>* names = nullptr;
 };
 
 // One for each part of a policy that has subjects of its own. Unimplemented, by
@@ -137,22 +139,6 @@ LoweredRef Finish(LoweredPolicy policy);
 // The prefix that holds this address alone.
 inline IpPrefix WholeOf(const IpAddress& address) {
   return IpPrefix::Of(address, address.is_v4() ? 32 : 128);
-}
-
-// The addresses that `names` says of the names that `matches` accepts, each as
-// a prefix.
-template <typename Matches>
-std::vector<PeerTerm> TermsOfNames(const std::vector<ResolvedName>& names,
-                                   Matches matches) {
-  std::vector<PeerTerm> terms;
-  for (const ResolvedName& resolved : names) {
-    if (!matches(resolved.name)) continue;
-    for (const IpAddress& address : resolved.addresses) {
-      terms.push_back(
-          {.kind = PeerTerm::Kind::kWorldIn, .cidr = WholeOf(address)});
-    }
-  }
-  return terms;
 }
 
 }  // namespace ciliumcore

@@ -59,7 +59,7 @@ std::vector<MatchedPeer> PolicyUnits::Change(const PeerChanges& changes) {
   std::vector<MatchedPeer> matched;
   for (const auto& [peer, ref] : changes.gone) {
     MatchedPeer& gone = matched.emplace_back(MatchedPeer{ref, true, {}});
-    for (uint32_t number : matcher_->Goes(peer)) {
+    for (uint32_t number : matcher_->Goes(peer, ref->variety)) {
       PolicyUnit::Rule& rule = *rules_.at(number);
       RuleMatcher::Remove(peer, rule.matched);
       gone.rules.push_back(&rule);

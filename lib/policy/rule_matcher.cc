@@ -12,14 +12,6 @@
 namespace ciliumcore {
 namespace {
 
-// Of an API server outside the cluster: it is of the world.
-Labels LabelsOfReserved(Identity identity) {
-  if (identity != Identity::kKubeApiserver) return ReservedLabels(identity);
-  Labels labels = ReservedLabels(Identity::kWorld);
-  labels.Set({std::string(kSourceReserved), IdentityName(identity), ""});
-  return labels;
-}
-
 std::vector<uint32_t> RulesOf(const std::vector<IndexedTerm*>& terms) {
   std::vector<uint32_t> rules;
   for (const IndexedTerm* term : terms) {
@@ -105,8 +97,11 @@ std::vector<PortKeyRange> RuleMatcher::RangesAt(
 }
 
 std::vector<uint32_t> RuleMatcher::Came(uint32_t peer) {
-  namespaces_.AddUnlisted(universe_.NamespaceOf(universe_.GroupOfPeer(peer)));
-  const std::vector<IndexedTerm*> terms = terms_.Meaning(peer);
+  if (universe_.IsPod(peer)) {
+    namespaces_.AddUnlisted(universe_.NamespaceOf(universe_.GroupOfPeer(peer)));
+  }
+  const std::vector<IndexedTerm*> terms =
+      terms_.Meaning(peer, universe_.peers()[peer]->variety);
   for (IndexedTerm* term : terms) {
     if (term->term.kind != PeerTerm::Kind::kEverybody) {
       InsertSorted(term->peers, peer);
@@ -115,8 +110,9 @@ std::vector<uint32_t> RuleMatcher::Came(uint32_t peer) {
   return RulesOf(terms);
 }
 
-std::vector<uint32_t> RuleMatcher::Goes(uint32_t peer) {
-  const std::vector<IndexedTerm*> terms = terms_.Meaning(peer);
+std::vector<uint32_t> RuleMatcher::Goes(uint32_t peer,
+                                        const PeerVariety& variety) {
+  const std::vector<IndexedTerm*> terms = terms_.Meaning(peer, variety);
   for (IndexedTerm* term : terms) EraseSorted(term->peers, peer);
   return RulesOf(terms);
 }
@@ -148,17 +144,10 @@ std::vector<uint32_t> RuleMatcher::FindPeers(const PeerTerm& term) {
   const auto add = [&peers](const std::vector<uint32_t>& more) {
     peers.insert(peers.end(), more.begin(), more.end());
   };
-  const auto identity_of = [&](uint32_t peer) {
-    return universe_.peers()[peer]->variety.identity;
-  };
-  // No pod, no node. An API server's address is one that has a name.
-  const auto is_outside = [&](uint32_t peer) {
-    return identity_of(peer) == Identity::kWorld ||
-           identity_of(peer) == Identity::kKubeApiserver;
-  };
   const auto add_if = [&](auto is_meant) {
     for (uint32_t i = 0; i < universe_.peers().size(); ++i) {
-      if (universe_.peers()[i] != nullptr && is_meant(i)) peers.push_back(i);
+      const PeerRef& peer = universe_.peers()[i];
+      if (peer != nullptr && is_meant(i, peer->variety)) peers.push_back(i);
     }
   };
   switch (term.kind) {
@@ -174,25 +163,20 @@ std::vector<uint32_t> RuleMatcher::FindPeers(const PeerTerm& term) {
     case PeerTerm::Kind::kWorldIn:
       for (uint32_t cover : universe_.covers().Inside(term.cidr, term.except)) {
         for (uint32_t peer : universe_.PeersOfCover(cover)) {
-          if (term.kind == PeerTerm::Kind::kBlock || is_outside(peer)) {
+          const Identity identity = universe_.peers()[peer]->variety.identity;
+          if (term.kind == PeerTerm::Kind::kBlock || IsOutside(identity)) {
             peers.push_back(peer);
           }
         }
       }
       break;
     case PeerTerm::Kind::kWorld:
-      add_if(is_outside);
-      break;
     case PeerTerm::Kind::kCluster:
-      add_if([&](uint32_t peer) { return !is_outside(peer); });
-      break;
     case PeerTerm::Kind::kIdentity:
-      add_if([&](uint32_t peer) { return identity_of(peer) == term.identity; });
-      break;
     case PeerTerm::Kind::kReserved:
-      add_if([&](uint32_t peer) {
-        return !universe_.IsPod(peer) &&
-               term.selector.Matches(LabelsOfReserved(identity_of(peer)));
+    case PeerTerm::Kind::kNamed:
+      add_if([&](uint32_t peer, const PeerVariety& variety) {
+        return MeansVariety(term, variety, universe_.IsPod(peer));
       });
       break;
     case PeerTerm::Kind::kNodes:

@@ -55,11 +55,11 @@ class RuleMatcher {
   // equal terms.
   std::shared_ptr<const std::vector<uint32_t>> SubjectsOf(const PodTerm& pods);
 
-  // A pod's peer has come or goes; the universe says of what group and cover.
-  // Returns the rules, by number and ascending, that match it: Add or Remove
-  // brings each of them there.
+  // A peer has come or goes, no node; the universe says of what group and
+  // cover. Returns the rules, by number and ascending, that match it: Add or
+  // Remove brings each of them there.
   std::vector<uint32_t> Came(uint32_t peer);
-  std::vector<uint32_t> Goes(uint32_t peer);
+  std::vector<uint32_t> Goes(uint32_t peer, const PeerVariety& variety);
   void Add(uint32_t peer, Direction direction, MatchedRule& matched) const;
   static void Remove(uint32_t peer, MatchedRule& matched);
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "lib/policy/sorted_internal.h"
 
 namespace ciliumcore {
 namespace {
@@ -22,7 +23,38 @@ std::string KeyOf(const NamespaceTerm& term) {
   return key;
 }
 
+// Of an API server outside the cluster: it is of the world.
+Labels LabelsOfReserved(Identity identity) {
+  if (identity != Identity::kKubeApiserver) return ReservedLabels(identity);
+  Labels labels = ReservedLabels(Identity::kWorld);
+  labels.Set({std::string(kSourceReserved), IdentityName(identity), ""});
+  return labels;
+}
+
 }  // namespace
+
+bool MeansVariety(const PeerTerm& term, const PeerVariety& variety,
+                  bool is_pod) {
+  switch (term.kind) {
+    case Kind::kWorld:
+      return IsOutside(variety.identity);
+    case Kind::kCluster:
+      return !IsOutside(variety.identity);
+    case Kind::kIdentity:
+      return variety.identity == term.identity;
+    case Kind::kReserved:
+      return !is_pod &&
+             term.selector.Matches(LabelsOfReserved(variety.identity));
+    case Kind::kNamed:
+      return std::any_of(term.names.begin(), term.names.end(),
+                         [&](const std::string& selector) {
+                           return variety.labels.Get(kSourceFqdn, selector) !=
+                                  nullptr;
+                         });
+    default:
+      return false;
+  }
+}
 
 std::string KeyOf(const PodTerm& term) {
   return absl::StrCat(KeyOf(term.namespaces), " pod ", SelectorKey(term.pods));
@@ -41,6 +73,9 @@ std::string KeyOf(const PeerTerm& term) {
       break;
     case Kind::kPods:
       absl::StrAppend(&key, KeyOf(term.pods));
+      break;
+    case Kind::kNamed:
+      absl::StrAppend(&key, absl::StrJoin(term.names, " "));
       break;
     default:
       absl::StrAppend(&key, SelectorKey(term.selector));
@@ -128,51 +163,63 @@ TermIndex::Terms* TermIndex::ListOf(const PeerTerm& term) {
     case Kind::kWorld:
     case Kind::kWorldIn:
     case Kind::kReserved:
+    case Kind::kNamed:
+      return &of_outside_;
     case Kind::kNodes:
       return nullptr;
   }
   return nullptr;
 }
 
-std::vector<IndexedTerm*> TermIndex::Meaning(uint32_t peer) const {
+std::vector<IndexedTerm*> TermIndex::Meaning(uint32_t peer,
+                                             const PeerVariety& variety) const {
   Terms meaning;
   const auto ask = [&](const Terms& terms) {
     for (IndexedTerm* term : terms) {
-      if (Means(term->term, peer)) meaning.push_back(term);
+      if (Means(term->term, peer, variety)) meaning.push_back(term);
     }
   };
   ask(rest_);
+  if (!universe_.IsPod(peer)) {
+    ask(of_outside_);
+    return meaning;
+  }
   for (const Label& label : universe_.LabelsOf(universe_.GroupOfPeer(peer))) {
     const auto list = by_label_.find(PairKey(label.key, label.value));
     if (list != by_label_.end()) ask(list->second);
   }
   // Labels of two sources may be one to the index.
-  std::sort(meaning.begin(), meaning.end());
-  meaning.erase(std::unique(meaning.begin(), meaning.end()), meaning.end());
+  SortUnique(meaning);
   return meaning;
 }
 
-bool TermIndex::Means(const PeerTerm& term, uint32_t peer) const {
+bool TermIndex::Means(const PeerTerm& term, uint32_t peer,
+                      const PeerVariety& variety) const {
   const uint32_t group = universe_.GroupOfPeer(peer);
   switch (term.kind) {
     case Kind::kEverybody:
-    case Kind::kCluster:
       return true;
     case Kind::kPods:
-      return namespaces_.Means(term.pods.namespaces,
+      return group != kNoGroup &&
+             namespaces_.Means(term.pods.namespaces,
                                universe_.NamespaceOf(group)) &&
              term.pods.pods.Matches(universe_.LabelsOf(group));
-    case Kind::kBlock: {
+    case Kind::kBlock:
+    case Kind::kWorldIn: {
       const uint32_t cover = universe_.CoverOfPeer(peer);
       if (cover == kNoCover) return false;
+      if (term.kind == Kind::kWorldIn && !IsOutside(variety.identity)) {
+        return false;
+      }
       const IpPrefix& prefix = universe_.covers().nodes()[cover].prefix;
       return Covers::IsInside(prefix, term.cidr, term.except);
     }
-    case Kind::kIdentity:
-      return universe_.IdentityOf(group) == term.identity;
     case Kind::kWorld:
-    case Kind::kWorldIn:
+    case Kind::kCluster:
+    case Kind::kIdentity:
     case Kind::kReserved:
+    case Kind::kNamed:
+      return MeansVariety(term, variety, group != kNoGroup);
     case Kind::kNodes:
       return false;
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The terms that rules speak of peers in, each once, and which of them mean a
-// pod without asking every term.
+// peer without asking every term.
 
 #ifndef CILIUMCORE_LIB_POLICY_TERM_INDEX_INTERNAL_H_
 #define CILIUMCORE_LIB_POLICY_TERM_INDEX_INTERNAL_H_
@@ -22,6 +22,16 @@ namespace ciliumcore {
 // Text of which no two terms have the same.
 std::string KeyOf(const PodTerm& term);
 std::string KeyOf(const PeerTerm& term);
+
+// No pod, no node. An API server's address is one that has a name.
+inline bool IsOutside(Identity identity) {
+  return identity == Identity::kWorld || identity == Identity::kKubeApiserver;
+}
+
+// Whether a term that asks for nothing else than what a variety says means it:
+// kWorld, kCluster, kIdentity, kReserved or kNamed.
+bool MeansVariety(const PeerTerm& term, const PeerVariety& variety,
+                  bool is_pod);
 
 // The namespaces, and which of them terms mean. Thread-compatible.
 class NamespaceIndex {
@@ -72,20 +82,25 @@ class TermIndex {
   // Ends with its last rule.
   void RemoveRule(const PeerTerm& term, uint32_t rule);
 
-  // The terms that mean a pod's peer, those for everybody among them.
-  std::vector<IndexedTerm*> Meaning(uint32_t peer) const;
+  // The terms that mean a peer of that variety which is no node, those for
+  // everybody among them.
+  std::vector<IndexedTerm*> Meaning(uint32_t peer,
+                                    const PeerVariety& variety) const;
 
  private:
   using Terms = std::vector<IndexedTerm*>;
 
-  // Where a pod that the term means is sure to look; null if it means no pod.
+  // Where a peer that the term means is sure to look; null if it means none but
+  // nodes.
   Terms* ListOf(const PeerTerm& term);
-  bool Means(const PeerTerm& term, uint32_t peer) const;
+  bool Means(const PeerTerm& term, uint32_t peer,
+             const PeerVariety& variety) const;
 
   const Universe& universe_;
   const NamespaceIndex& namespaces_;
   absl::flat_hash_map<std::string, std::unique_ptr<IndexedTerm>> terms_;
   absl::flat_hash_map<std::string, Terms> by_label_;  // by PairKey
+  Terms of_outside_;                                  // those that mean no pod
   Terms rest_;
 };
 

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/policy/sorted_internal.h"
 
 namespace ciliumcore {
 namespace {
@@ -26,8 +27,10 @@ absl::Status BelongsToTwo(const IpAddress& address) {
 
 absl::StatusOr<std::unique_ptr<Universe>> Universe::Make(
     const PolicyInput& input, absl::Span<const RemoteRef> remotes,
-    const UniverseNeeds& needs, PeerRegistry& registry) {
-  std::unique_ptr<Universe> universe(new Universe(input, needs, registry));
+    const NamesOfAddresses& names, const UniverseNeeds& needs,
+    PeerRegistry& registry) {
+  std::unique_ptr<Universe> universe(
+      new Universe(input, names, needs, registry));
   CC_RETURN_IF_ERROR(universe->Fill(remotes));
   return universe;
 }
@@ -43,6 +46,7 @@ absl::Status Universe::Fill(absl::Span<const RemoteRef> remotes) {
   for (const RemoteRef& remote : remotes) {
     CC_RETURN_IF_ERROR(AddRemote(remote));
   }
+  CC_RETURN_IF_ERROR(AddOutside());
   return MakePeerMap();
 }
 
@@ -55,8 +59,7 @@ absl::Status Universe::AddReserved() {
   }
   for (const auto& [addresses, identity] :
        {std::pair(&input_.host_addresses, Identity::kHost),
-        std::pair(&input_.remote_node_addresses, Identity::kRemoteNode),
-        std::pair(&input_.api_server_addresses, Identity::kKubeApiserver)}) {
+        std::pair(&input_.remote_node_addresses, Identity::kRemoteNode)}) {
     for (const IpAddress& address : *addresses) {
       CC_ASSIGN_OR_RETURN(const uint32_t peer, NodePeer(identity, address));
       AddAddress(address, peer, kNoEndpoint);
@@ -152,11 +155,48 @@ void Universe::RemoveRemote(const PolicyEndpoint& remote) {
   LeaveGroup(group_of_identity_.at(remote.identity));
 }
 
+absl::Status Universe::AddOutside() {
+  absl::flat_hash_set<IpAddress> owned;
+  for (const auto& [address, owner] : addresses_) owned.insert(address);
+  api_servers_.insert(input_.api_server_addresses.begin(),
+                      input_.api_server_addresses.end());
+  std::vector<IpAddress> outside(api_servers_.begin(), api_servers_.end());
+  for (const auto& [address, names] : names_) {
+    if (!owned.contains(address) && !api_servers_.contains(address)) {
+      outside.push_back(address);
+    }
+  }
+  for (const IpAddress& address : outside) {
+    CC_ASSIGN_OR_RETURN(const auto peer, OutsidePeer(address));
+    if (!peer.has_value()) continue;
+    outside_[address] = *peer;
+    AddAddress(address, *peer, kNoEndpoint);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<PeerChanges> Universe::Change(
     absl::Span<const RemoteRef> remotes_gone,
-    absl::Span<const RemoteRef> remotes_come) {
+    absl::Span<const RemoteRef> remotes_come,
+    absl::Span<const IpAddress> renamed) {
   Recycle();
   PeerMap map = *peer_map_;
+  // A pod's address may have names: it is outside when the pod is not there.
+  std::vector<IpAddress> touched(renamed.begin(), renamed.end());
+  for (const auto& remotes : {remotes_gone, remotes_come}) {
+    for (const RemoteRef& remote : remotes) {
+      touched.insert(touched.end(), remote->addresses.begin(),
+                     remote->addresses.end());
+    }
+  }
+  SortUnique(touched);
+  for (const IpAddress& address : touched) {
+    const auto known = outside_.find(address);
+    if (known == outside_.end()) continue;
+    DropUser(known->second);
+    map.addresses.Erase(address);
+    outside_.erase(known);
+  }
   for (const RemoteRef& remote : remotes_gone) {
     RemoveRemote(*remote);
     for (const IpAddress& address : remote->addresses) {
@@ -172,8 +212,17 @@ absl::StatusOr<PeerChanges> Universe::Change(
     CC_RETURN_IF_ERROR(AddRemote(remote));
   }
   for (const auto& [address, owner] : addresses_) {
-    if (map.addresses.contains(address)) return BelongsToTwo(address);
+    if (map.addresses.contains(address) || api_servers_.contains(address)) {
+      return BelongsToTwo(address);
+    }
     map.addresses.Set(address, owner);
+  }
+  for (const IpAddress& address : touched) {
+    if (map.addresses.contains(address)) continue;
+    CC_ASSIGN_OR_RETURN(const auto peer, OutsidePeer(address));
+    if (!peer.has_value()) continue;
+    outside_[address] = *peer;
+    map.addresses.Set(address, {peers_[*peer]->number, kNoEndpoint});
   }
   for (uint32_t peer : come_) map.peers.Set(peers_[peer]->number, peers_[peer]);
   changes.come = come_;

@@ -9,12 +9,15 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -38,6 +41,9 @@ struct UniverseNode {
 // A pod elsewhere, shared by who knows of it.
 using RemoteRef = std::shared_ptr<const PolicyEndpoint>;
 
+// What DNS calls addresses; none empty.
+using NamesOfAddresses = absl::flat_hash_map<IpAddress, std::set<std::string>>;
+
 // Peers by index. Those that have gone keep their group and cover until the
 // next change; then the index may be another's.
 struct PeerChanges {
@@ -48,16 +54,19 @@ struct PeerChanges {
 // Thread-compatible.
 class Universe {
  public:
-  // `needs`: of the input's policies; its own remotes do not count. `input` and
-  // `registry` must outlive the universe.
+  // `needs`: of the input's policies. The input's own remotes and names do not
+  // count. `input`, `names` and `registry` must outlive the universe.
   static absl::StatusOr<std::unique_ptr<Universe>> Make(
       const PolicyInput& input, absl::Span<const RemoteRef> remotes,
-      const UniverseNeeds& needs, PeerRegistry& registry);
+      const NamesOfAddresses& names, const UniverseNeeds& needs,
+      PeerRegistry& registry);
 
-  // Lets remotes that are there go, and others come; tells which peers that
-  // ends and begins. As Make. After an error the universe is of no use.
+  // Lets remotes that are there go, and others come; the names of the addresses
+  // `renamed` have changed. Tells which peers that ends and begins. As Make.
+  // After an error the universe is of no use.
   absl::StatusOr<PeerChanges> Change(absl::Span<const RemoteRef> gone,
-                                     absl::Span<const RemoteRef> come);
+                                     absl::Span<const RemoteRef> come,
+                                     absl::Span<const IpAddress> renamed);
 
   const Covers& covers() const { return covers_; }
 
@@ -79,9 +88,6 @@ class Universe {
   // What policies select a group by, also one that has gone just now.
   const std::string& NamespaceOf(uint32_t group) const {
     return members_[group].first->ns;
-  }
-  Identity IdentityOf(uint32_t group) const {
-    return members_[group].first->identity;
   }
   const Labels& LabelsOf(uint32_t group) const {
     const Group& of = members_[group];
@@ -109,9 +115,10 @@ class Universe {
     uint32_t members = 0;
   };
 
-  Universe(const PolicyInput& input, const UniverseNeeds& needs,
-           PeerRegistry& registry)
+  Universe(const PolicyInput& input, const NamesOfAddresses& names,
+           const UniverseNeeds& needs, PeerRegistry& registry)
       : input_(input),
+        names_(names),
         needs_(needs),
         registry_(registry),
         covers_(needs.prefixes) {}
@@ -121,6 +128,13 @@ class Universe {
   absl::Status AddNodes();
   absl::Status AddEndpoint(uint32_t index);
   absl::Status AddRemote(const RemoteRef& remote);
+  // The labels by which rules know an address: the selectors of its names.
+  Labels LabelsOfNames(const IpAddress& address) const;
+  // Of an address that is no pod's and no node's: the peer that it is, with one
+  // user more, if it has an entry: an API server's, or one that rules for names
+  // tell apart from its prefix.
+  absl::StatusOr<std::optional<uint32_t>> OutsidePeer(const IpAddress& address);
+  absl::Status AddOutside();
   void RemoveRemote(const PolicyEndpoint& remote);
 
   // The peer of a variety, with one user more; a new one joins its cover and
@@ -146,6 +160,7 @@ class Universe {
   void Recycle();
 
   const PolicyInput& input_;
+  const NamesOfAddresses& names_;
   const UniverseNeeds needs_;
   PeerRegistry& registry_;
 
@@ -164,6 +179,10 @@ class Universe {
   std::vector<std::vector<uint32_t>> peers_of_group_, peers_of_cover_;
   std::vector<uint32_t> world_of_cover_;
   std::vector<UniverseNode> nodes_;
+
+  absl::flat_hash_set<IpAddress> api_servers_;
+  // Addresses outside that have an entry, and which peer that is.
+  absl::flat_hash_map<IpAddress, uint32_t> outside_;
 
   std::vector<std::pair<IpAddress, AddressPeer>> addresses_;  // for MakePeerMap
   std::vector<absl::InlinedVector<uint32_t, 2>> of_endpoint_;  // the same

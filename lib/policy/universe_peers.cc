@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/policy/dns_match_internal.h"
 #include "lib/policy/sorted_internal.h"
 #include "lib/policy/universe_internal.h"
 
@@ -79,14 +80,40 @@ absl::StatusOr<uint32_t> Universe::NodePeer(Identity identity,
                 {}, kNoGroup, std::move(labels));
 }
 
+Labels Universe::LabelsOfNames(const IpAddress& address) const {
+  Labels labels;
+  const auto names = names_.find(address);
+  if (names == names_.end()) return labels;
+  for (const std::string& selector : needs_.name_selectors) {
+    if (std::any_of(
+            names->second.begin(), names->second.end(),
+            [&](const std::string& name) { return Selects(selector, name); })) {
+      labels.Set({std::string(kSourceFqdn), selector, ""});
+    }
+  }
+  return labels;
+}
+
+absl::StatusOr<std::optional<uint32_t>> Universe::OutsidePeer(
+    const IpAddress& address) {
+  const bool is_api_server = api_servers_.contains(address);
+  Labels labels = LabelsOfNames(address);
+  if (!is_api_server && labels.empty()) return std::nullopt;
+  CC_ASSIGN_OR_RETURN(
+      const uint32_t peer,
+      NodePeer(is_api_server ? Identity::kKubeApiserver : Identity::kWorld,
+               address, std::move(labels)));
+  return peer;
+}
+
 void Universe::DropUser(uint32_t peer) {
   if (--users_of_peer_[peer] != 0) return;
   const PeerRef& ref = peers_[peer];
   const uint32_t cover = cover_of_peer_[peer], group = group_of_peer_[peer];
-  known_.erase(
-      VarietyKey(ref->variety.identity, ref->variety.ports, cover, Labels()));
+  known_.erase(VarietyKey(ref->variety.identity, ref->variety.ports, cover,
+                          ref->variety.labels));
   if (cover != kNoCover) EraseSorted(peers_of_cover_[cover], peer);
-  EraseSorted(peers_of_group_[group], peer);
+  if (group != kNoGroup) EraseSorted(peers_of_group_[group], peer);
   gone_.push_back(peer);
 }
 

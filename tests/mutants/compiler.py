@@ -51,7 +51,7 @@ COMPILER = [
      "the last rule of a tier would decide"),
     ("lib/policy/cell_decision.cc", "  if (!demanding.empty()) {", "  if (false) {",
      "who must authenticate would get through without"),
-    ("lib/policy/rule_matcher.cc", "if (term.kind == PeerTerm::Kind::kBlock || is_outside(peer)) {",
+    ("lib/policy/rule_matcher.cc", "if (term.kind == PeerTerm::Kind::kBlock || IsOutside(identity)) {",
      "{",
      "a CIDR of Cilium would match pods and nodes"),
     ("lib/policy/cilium_peers.cc", "if (!ns.empty() && !stays_as_it_is) {", "if (false) {",

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// One compiler while pods elsewhere come and go, alone and several at once, and
-// policies change between: what it says after each must be what a new one says
-// of that state. CC_SEED and CC_ROUNDS choose other changes, and more.
+// One compiler while pods elsewhere and addresses of names come and go, alone
+// and several at once, and policies change between: what it says after each
+// must be what a new one says of that state. CC_SEED and CC_ROUNDS choose other
+// changes, and more.
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,6 +23,16 @@ namespace {
 
 constexpr uint32_t kEditsPerCluster = 100;
 
+std::vector<NameAddress> NamesOf(const PolicyInput& input) {
+  std::vector<NameAddress> names;
+  for (const ResolvedName& resolved : input.names) {
+    for (const IpAddress& address : resolved.addresses) {
+      names.push_back({resolved.name, address});
+    }
+  }
+  return names;
+}
+
 // A random cluster of which half of the pods are elsewhere, but for those that
 // are away.
 class Cluster {
@@ -35,12 +47,21 @@ class Cluster {
     for (uint32_t i = random_.OneOf<uint32_t>({1, 1, 1, 2, 5}); i > 0; --i) {
       const uint32_t pod = random_.OneOf(random_.pods());
       if (away_.erase(pod) == 0) away_.insert(pod);
+      const std::vector<NameAddress> names = NamesOf(all_);
+      if (names.empty()) continue;
+      const NameAddress& name = random_.OneOf(names);
+      if (forgotten_.erase(name) == 0) forgotten_.insert(name);
     }
   }
 
   PolicyInput Here() const {
     PolicyInput here = all_;
     here.endpoints.clear();
+    here.names.clear();
+    for (const NameAddress& name : NamesOf(all_)) {
+      if (forgotten_.contains(name)) continue;
+      here.names.push_back({name.name, {name.address}});
+    }
     for (size_t i = 0; i < all_.endpoints.size(); ++i) {
       const PolicyEndpoint& pod = all_.endpoints[i];
       const uint32_t number = random_.pods()[i];
@@ -57,22 +78,24 @@ class Cluster {
   RandomCluster random_;
   PolicyInput all_;
   std::set<uint32_t> away_;
+  std::set<NameAddress> forgotten_;
 };
 
-std::vector<PolicyEndpoint> Without(const std::vector<PolicyEndpoint>& pods,
-                                    const std::vector<PolicyEndpoint>& others) {
-  std::vector<PolicyEndpoint> without;
-  for (const PolicyEndpoint& pod : pods) {
-    if (std::find(others.begin(), others.end(), pod) == others.end()) {
-      without.push_back(pod);
-    }
-  }
+template <typename T>
+std::vector<T> Without(const std::vector<T>& some,
+                       const std::vector<T>& others) {
+  std::vector<T> without;
+  std::copy_if(
+      some.begin(), some.end(), std::back_inserter(without), [&](const T& one) {
+        return std::find(others.begin(), others.end(), one) == others.end();
+      });
   return without;
 }
 
 TEST(IncrementalRemotesTest, EveryChangeGivesWhatANewCompilerGives) {
   const Rounds rounds = RoundsOr(120);
-  uint64_t of_remotes = 0, of_policies = 0, others = 0, kept = 0, tables = 0;
+  uint64_t of_remotes = 0, of_names = 0, of_policies = 0, others = 0, kept = 0,
+           tables = 0;
   for (uint64_t seed = rounds.first; seed < rounds.end; ++seed) {
     Cluster cluster(seed);
     PeerRegistry peers;
@@ -90,13 +113,18 @@ TEST(IncrementalRemotesTest, EveryChangeGivesWhatANewCompilerGives) {
           .gone = Without(before.remotes, after.remotes),
           .come = Without(after.remotes, before.remotes)};
       const CompiledPolicy old = *std::move(compiled);
+      const NameChanges renaming = {
+          .gone = Without(NamesOf(before), NamesOf(after)),
+          .come = Without(NamesOf(after), NamesOf(before))};
       PolicyInput moved = before;
       moved.remotes = after.remotes;
+      moved.names = after.names;
       PolicyInput rewritten = before;
       static_cast<Policies&>(rewritten) = after;
       if (moved == after) {
-        compiled = compiler.Recompile(change);
+        compiled = compiler.Recompile(change, renaming);
         of_remotes += !change.empty();
+        of_names += !renaming.empty();
         for (const TableRef& table : compiled->tables) {
           ++tables;
           kept += std::count(old.tables.begin(), old.tables.end(), table);
@@ -119,6 +147,7 @@ TEST(IncrementalRemotesTest, EveryChangeGivesWhatANewCompilerGives) {
   RecordProperty("changes_of_policies", std::to_string(of_policies));
   if (rounds.end - rounds.first < 20) return;
   EXPECT_GT(of_remotes, others);
+  EXPECT_GT(of_names * 5, others);
   EXPECT_GT(of_policies, 0u);
   EXPECT_GT(kept * 4, tables) << "hardly any table was kept";
   EXPECT_LT(kept, tables) << "no table changed";

@@ -182,5 +182,55 @@ TEST_F(NativeRemotesTest, ANamespaceIsWhatItsPodsSay) {
   EXPECT_TRUE(Passes(40, 80)) << "a namespace that is labelled anew";
 }
 
+TEST_F(NativeRemotesTest, ARuleForNamesFollowsTheirAddresses) {
+  CiliumPolicy policy;
+  policy.ns = "default";
+  policy.name = "names";
+  CiliumSpec& spec = policy.specs.emplace_back();
+  spec.endpoint_selector.emplace().match_labels = {{"app", "db"}};
+  spec.egress.emplace_back().peers.emplace().fqdns = {
+      {.name = "", .pattern = "*.example.com"}};
+  Transaction first = node_.Begin();
+  first.SetPolicies(Policies{.cilium_policies = {policy}});
+  ASSERT_EQ(first.Commit(), absl::OkStatus());
+  const auto may_reach = [&](uint32_t to) {
+    const auto outcome = node_.Send(
+        "db", PacketBuilder()
+                  .Ethernet({2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2})
+                  .Ip(*IpAddress::Parse("10.0.0.2"), AddressOf(to), {})
+                  .Tcp(next_port_++, 443, kTcpSyn)
+                  .Build());
+    EXPECT_TRUE(outcome.ok()) << outcome.status();
+    EXPECT_THAT(outcome->trace.disagreement, ::testing::IsEmpty()) << *outcome;
+    return !outcome->dropped();
+  };
+  const auto change = [&](NameChanges names) {
+    Transaction naming = node_.Begin();
+    naming.ChangeNames(std::move(names));
+    ASSERT_EQ(naming.Commit(), absl::OkStatus());
+  };
+  EXPECT_FALSE(may_reach(100));
+  change({.come = {{"a.example.com", AddressOf(100)},
+                   {"b.example.com", AddressOf(100)},
+                   {"example.org", AddressOf(101)}}});
+  EXPECT_TRUE(may_reach(100));
+  EXPECT_FALSE(may_reach(101));
+  change({.gone = {{"a.example.com", AddressOf(100)}}});
+  EXPECT_TRUE(may_reach(100)) << "it has another name";
+  // While it is a pod's, it is no address outside.
+  Transaction pod = node_.Begin();
+  pod.UpsertRemote({.addresses = {AddressOf(100)},
+                    .identity = identities_.Allocate({{"role", "0"}})});
+  ASSERT_EQ(pod.Commit(), absl::OkStatus());
+  EXPECT_FALSE(may_reach(100));
+  Transaction gone = node_.Begin();
+  gone.RemoveRemote(AddressOf(100));
+  ASSERT_EQ(gone.Commit(), absl::OkStatus());
+  EXPECT_TRUE(may_reach(100));
+  change({.gone = {{"b.example.com", AddressOf(100)},
+                   {"nobody.example.com", AddressOf(7)}}});
+  EXPECT_FALSE(may_reach(100));
+}
+
 }  // namespace
 }  // namespace ciliumcore::testing

@@ -24,6 +24,7 @@
 #include "ciliumcore/flow/flow.h"
 #include "ciliumcore/policy/cluster.h"
 #include "ciliumcore/policy/compiler.h"
+#include "ciliumcore/policy/name_cache.h"
 #include "ciliumcore/policy/network_policy.h"
 #include "ciliumcore/service/service.h"
 
@@ -73,6 +74,10 @@ class Transaction {
   // Replaces what else policies refer to; nothing of it is known at first, and
   // no rule for what is not known matches.
   Transaction& SetPolicyContext(PolicyContext context);
+  // What DNS answers, as NameCache::TakeChanges says it: rules for names match
+  // these addresses beside those of the context. Those that go need not be
+  // there. A commit of names alone costs what they change.
+  Transaction& ChangeNames(NameChanges changes);
 
   // What Commit would write now; writes nothing. The edits stay. Errors as
   // Commit's, but that room which is missing is told in the plan.

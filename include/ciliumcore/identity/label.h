@@ -27,6 +27,7 @@ inline constexpr absl::string_view kSourceKubernetes = "k8s";
 inline constexpr absl::string_view kSourceReserved = "reserved";
 inline constexpr absl::string_view kSourceCidr = "cidr";
 inline constexpr absl::string_view kSourceCidrGroup = "cidrgroup";
+inline constexpr absl::string_view kSourceFqdn = "fqdn";  // of a DNS name
 inline constexpr absl::string_view kSourceAny = "any";
 
 // Where a label that names no source comes from.

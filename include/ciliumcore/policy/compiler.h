@@ -28,6 +28,7 @@
 #include "ciliumcore/identity/label.h"
 #include "ciliumcore/identity/reserved.h"
 #include "ciliumcore/policy/cluster.h"
+#include "ciliumcore/policy/name_cache.h"
 #include "ciliumcore/policy/network_policy.h"
 #include "ciliumcore/policy/peer.h"
 #include "ciliumcore/policy/policy_input.h"
@@ -151,7 +152,8 @@ struct CompiledPolicy {
 // labels or namespaces, an address belongs to two of endpoints, remotes, nodes
 // and API servers, an endpoint that is not in the host's network has no
 // identity, that of something else than a pod, or one above those that are
-// identities (kFirstCidrPeer), or a remote has no address; ResourceExhausted if numbers run out.
+// identities (kFirstCidrPeer), or a remote has no address; ResourceExhausted if
+// numbers run out.
 //
 // Cost: near linear in the size of the output and in matches of selectors.
 absl::StatusOr<CompiledPolicy> Compile(const PolicyInput& input,
@@ -179,10 +181,13 @@ class PolicyCompiler {
   // compiled. FailedPrecondition if there is none. Cost: comparing the
   // policies, one step for each endpoint, and what changed.
   absl::StatusOr<CompiledPolicy> Recompile(const Policies& policies);
-  // As Compile of the last input with other remotes. NotFound if one that goes
-  // is not there; after an error there is no last input. Cost: one step for
-  // each endpoint and for each table, and what changed.
-  absl::StatusOr<CompiledPolicy> Recompile(const RemoteChange& change);
+  // As Compile of the last input with other remotes, and other addresses of
+  // names: those that come are there already, or those that go are not, without
+  // an error. NotFound if a remote that goes is not there; after an error there
+  // is no last input. Cost: one step for each endpoint and for each table, and
+  // what changed.
+  absl::StatusOr<CompiledPolicy> Recompile(const RemoteChange& remotes,
+                                           const NameChanges& names = {});
 
  private:
   struct State;

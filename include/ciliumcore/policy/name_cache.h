@@ -50,7 +50,7 @@ struct NameChanges {
 // The addresses of names, each for as long as an answer said, and then for as
 // long as a connection uses it. Feed it with every answer, call Expire when
 // NextExpiry says so and whenever the open connections were looked through, and
-// hand names() to a Transaction where TakeChanges was not empty.
+// hand TakeChanges to Transaction::ChangeNames.
 //
 // An address that has expired while a connection uses it is *held* (a "zombie"
 // in Cilium). As in Cilium it goes on being allowed, and not to that connection
