@@ -166,6 +166,7 @@ absl::Status Universe::AddOutside() {
       outside.push_back(address);
     }
   }
+  std::sort(outside.begin(), outside.end());  // numbers go by this order
   for (const IpAddress& address : outside) {
     CC_ASSIGN_OR_RETURN(const auto peer, OutsidePeer(address));
     if (!peer.has_value()) continue;
