@@ -99,10 +99,19 @@ PeerRow TableCache::RowOf(const MatchedPeer& peer, const Entry& entry,
   for (size_t interval = 0; interval <= row.bounds.size(); ++interval) {
     const uint32_t key = interval == 0 ? 0 : row.bounds[interval - 1];
     std::vector<const PolicyUnit::Rule*> here;
+    size_t every_here = 0;  // with rules of names, they may match more here
     for (size_t i = 0; i < rules.size(); ++i) {
-      if (AreIn(ranges[i], key)) here.push_back(rules[i]);
+      if (!AreIn(ranges[i], key)) continue;
+      here.push_back(rules[i]);
+      every_here +=
+          rules[i]->matched.every_peer && AreIn(rules[i]->matched.ranges, key);
     }
-    row.cells.push_back(cells.Of(here));
+    // As everybody else: the table has that cell, and a denial by default is
+    // long to make.
+    const CompiledTable& table = *entry.built.table;
+    row.cells.push_back(here.size() == every_here
+                            ? table.cells[table.IntervalOf(key)]
+                            : cells.Of(here));
   }
   return row;
 }
