@@ -74,15 +74,18 @@ struct PolicyCompiler::State {
   // By endpoint and direction; null in the host's network.
   std::vector<std::array<const BuiltTable*, 2>> table_of_endpoint;
   UsedRuleSets used;
+  bool is_compiled = false;  // the tables are of `policies` and `universe`
 };
 
 absl::StatusOr<CompiledPolicy> PolicyCompiler::State::Compile(
     const Policies& wanted) {
+  is_compiled = false;
   CC_RETURN_IF_ERROR(policies.Update(wanted));
   CC_RETURN_IF_ERROR(Update());
   tables.Begin();
   CC_RETURN_IF_ERROR(FindTables());
   tables.Sweep();
+  is_compiled = true;
   return Collected();
 }
 
@@ -222,6 +225,7 @@ PolicyCompiler::PolicyCompiler(PolicyCompiler&&) noexcept = default;
 PolicyCompiler::~PolicyCompiler() = default;
 
 absl::StatusOr<CompiledPolicy> PolicyCompiler::Compile(PolicyInput input) {
+  state_->is_compiled = false;
   state_->universe = nullptr;
   state_->input.reset();
   state_->remotes.clear();
@@ -253,12 +257,14 @@ absl::StatusOr<CompiledPolicy> PolicyCompiler::Recompile(
 
 absl::StatusOr<CompiledPolicy> PolicyCompiler::Recompile(
     const RemoteChange& remotes, const NameChanges& names) {
-  if (!state_->input.has_value() || state_->universe == nullptr) {
-    return absl::FailedPreconditionError(
-        "remotes: expected an input that they are of, found none");
+  if (!state_->input.has_value() || !state_->is_compiled) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "remotes: expected an input that they are of, found ",
+        state_->input.has_value() ? "one that did not compile" : "none"));
   }
   absl::StatusOr<CompiledPolicy> compiled = state_->Compile(remotes, names);
   if (!compiled.ok()) {
+    state_->is_compiled = false;
     state_->universe = nullptr;
     state_->input.reset();
   }

@@ -135,6 +135,19 @@ TEST_F(RecompileTest, RefusesRemotesWithoutAnInputOrThatAreNotThere) {
             absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_F(RecompileTest, NoRemoteComesToPoliciesThatDoNotCompile) {
+  policies().push_back(policies()[0]);
+  EXPECT_FALSE(compiler_.Recompile(town_.input()).ok());
+  const RemoteChange change = {.come = {Remote(2000, "far", "10.1.0.1")}};
+  EXPECT_EQ(compiler_.Recompile(change).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  policies().pop_back();
+  Recompile();
+  const absl::StatusOr<CompiledPolicy> after = compiler_.Recompile(change);
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_NE(after->endpoints[0].ingress, kNoTable);
+}
+
 TEST_F(RecompileTest, RefusesARemoteThatCannotBe) {
   const auto code_of = [&](const PolicyEndpoint& remote) {
     PolicyCompiler compiler(&peers_, &rule_sets_);

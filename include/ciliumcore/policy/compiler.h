@@ -183,9 +183,9 @@ class PolicyCompiler {
   absl::StatusOr<CompiledPolicy> Recompile(const Policies& policies);
   // As Compile of the last input with other remotes, and other addresses of
   // names: those that come are there already, or those that go are not, without
-  // an error. NotFound if a remote that goes is not there; after an error there
-  // is no last input. Cost: one step for each endpoint and for each table, and
-  // what changed.
+  // an error. FailedPrecondition if the last input did not compile. NotFound if
+  // a remote that goes is not there; after an error there is no last input.
+  // Cost: one step for each endpoint and for each table, and what changed.
   absl::StatusOr<CompiledPolicy> Recompile(const RemoteChange& remotes,
                                            const NameChanges& names = {});
 
