@@ -66,6 +66,7 @@ absl::StatusOr<const BuiltTable*> TableCache::Get(
   std::unique_ptr<Entry>& entry = entries_[key];
   if (entry == nullptr) {
     auto fresh = std::make_unique<Entry>();
+    fresh->number = made_++;
     fresh->direction = direction;
     fresh->units = units;
     fresh->ports = std::get<2>(key);
@@ -120,12 +121,19 @@ absl::Status TableCache::Build(Entry& entry) {
         cells.OwnNode());
   }
   CC_ASSIGN_OR_RETURN(auto rule_sets, std::move(cells).TakeRefs());
-  Take(std::move(table), std::move(rule_sets), entry.built);
+  entry.built.rule_sets = NeededBy(table, std::move(rule_sets));
+  entry.built.table = Interned(std::move(table));
   return absl::OkStatus();
 }
 
-void TableCache::Take(CompiledTable table, std::vector<RuleSetRef> rule_sets,
-                      BuiltTable& built) {
+TableRef TableCache::Interned(CompiledTable table) {
+  return *contents_
+              .insert(std::make_shared<const CompiledTable>(std::move(table)))
+              .first;
+}
+
+RuleSetList NeededBy(const CompiledTable& table,
+                     std::vector<RuleSetRef> rule_sets) {
   std::vector<uint32_t> used;
   for (const Cell& cell : table.cells) used.push_back(cell.rule_set);
   SortUnique(used);
@@ -133,10 +141,7 @@ void TableCache::Take(CompiledTable table, std::vector<RuleSetRef> rule_sets,
     return !std::binary_search(used.begin(), used.end(), set->id);
   });
   SortUnique(rule_sets);
-  built.rule_sets = std::move(rule_sets);
-  built.table =
-      *contents_.insert(std::make_shared<const CompiledTable>(std::move(table)))
-           .first;
+  return std::make_shared<const std::vector<RuleSetRef>>(std::move(rule_sets));
 }
 
 }  // namespace ciliumcore

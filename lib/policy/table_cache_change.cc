@@ -31,7 +31,7 @@ absl::Status TableCache::Change(const PeerChanges& changes,
   }
   // In the order of `matched`: of a number that goes and comes, what comes is
   // the last word.
-  std::map<Entry*, ChangedPeers> changed;
+  std::map<Entry*, ChangedPeers, ByNumber> changed;
   for (const MatchedPeer& peer : matched) {
     for (const PolicyUnit::Rule* rule : peer.rules) {
       // Then no table has to name the peer for it.
@@ -62,9 +62,14 @@ absl::Status TableCache::ChangePeers(const ChangedPeers& changed,
   }
   CC_ASSIGN_OR_RETURN(std::vector<RuleSetRef> rule_sets,
                       std::move(cells).TakeRefs());
-  rule_sets.insert(rule_sets.end(), entry.built.rule_sets.begin(),
-                   entry.built.rule_sets.end());
-  Take(WithPeers(*entry.built.table, rows), std::move(rule_sets), entry.built);
+  BuiltTable& built = entry.built;
+  CompiledTable table = WithPeers(*built.table, rows);
+  if (table.cells != built.table->cells) {
+    rule_sets.insert(rule_sets.end(), built.rule_sets->begin(),
+                     built.rule_sets->end());
+    built.rule_sets = NeededBy(table, std::move(rule_sets));
+  }
+  built.table = Interned(std::move(table));
   return absl::OkStatus();
 }
 

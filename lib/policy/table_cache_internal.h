@@ -28,11 +28,18 @@
 
 namespace ciliumcore {
 
+// Rule sets by ascending id.
+using RuleSetList = std::shared_ptr<const std::vector<RuleSetRef>>;
+
 // A table and what explains its cells.
 struct BuiltTable {
   TableRef table;
-  std::vector<RuleSetRef> rule_sets;
+  RuleSetList rule_sets;
 };
+
+// Those of `rule_sets` that cells of the table have.
+RuleSetList NeededBy(const CompiledTable& table,
+                     std::vector<RuleSetRef> rule_sets);
 
 // Thread-compatible.
 class TableCache {
@@ -67,12 +74,18 @@ class TableCache {
   using Key = std::tuple<Direction, absl::InlinedVector<uint32_t, 4>,
                          std::vector<NamedPort>>;
   struct Entry {
+    uint64_t number = 0;  // in the order of their making
     BuiltTable built;
     uint64_t used = 0;  // the last round
     Direction direction = Direction::kIngress;
     SubjectUnits units;
     std::vector<NamedPort> ports;
     std::vector<const PolicyUnit::Rule*> every;  // those for every peer
+  };
+  struct ByNumber {
+    bool operator()(const Entry* a, const Entry* b) const {
+      return a->number < b->number;
+    }
   };
   // By peer number: the rules that match it, if it is there.
   using ChangedPeers = std::map<uint32_t, const MatchedPeer*>;
@@ -92,9 +105,8 @@ class TableCache {
   absl::Status ChangePeers(const ChangedPeers& changed, Entry& entry);
   PeerRow RowOf(const MatchedPeer& peer, const Entry& entry,
                 CellDecision& cells) const;
-  // Takes the table, with those of the references that it needs.
-  void Take(CompiledTable table, std::vector<RuleSetRef> rule_sets,
-            BuiltTable& built);
+  // The one object that is equal to `table`.
+  TableRef Interned(CompiledTable table);
 
   RuleSetTable& rule_sets_;
   const Universe* universe_ = nullptr;
@@ -105,6 +117,7 @@ class TableCache {
   absl::flat_hash_map<Key, std::unique_ptr<Entry>> entries_;
   absl::flat_hash_map<uint32_t, std::vector<Entry*>> entries_of_unit_;
   absl::flat_hash_set<TableRef, ContentHash, ContentEqual> contents_;
+  uint64_t made_ = 0;  // entries
   uint64_t round_ = 0;
 };
 

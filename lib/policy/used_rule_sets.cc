@@ -18,21 +18,21 @@ void UsedRuleSets::Set(const std::vector<const BuiltTable*>& tables) {
   ++round_;
   std::vector<uint32_t> changed;
   for (const BuiltTable* built : tables) {
-    Held& held = held_[built->table.get()];
+    Held& held = held_[built->rule_sets.get()];
     held.round = round_;
-    if (held.built.table != nullptr) continue;
-    held.built = *built;
-    for (const RuleSetRef& set : held.built.rule_sets) {
+    if (held.list != nullptr) continue;
+    held.list = built->rule_sets;
+    for (const RuleSetRef& set : *held.list) {
       Used& used = used_[set->id];
       used.set = set;
-      if (++used.tables == 1) changed.push_back(set->id);
+      if (++used.lists == 1) changed.push_back(set->id);
     }
   }
   absl::erase_if(held_, [&](const auto& entry) {
     if (entry.second.round == round_) return false;
-    for (const RuleSetRef& set : entry.second.built.rule_sets) {
+    for (const RuleSetRef& set : *entry.second.list) {
       Used& used = used_.at(set->id);
-      if (--used.tables != 0) continue;
+      if (--used.lists != 0) continue;
       used_.erase(set->id);
       changed.push_back(set->id);
     }

@@ -18,24 +18,23 @@ namespace ciliumcore {
 // Kept from one compilation to the next. Thread-compatible.
 class UsedRuleSets {
  public:
-  // Those of `tables`, no two of them equal, are in use now, and no others.
-  // O(tables), and rule sets of those that were not in use before or are not
-  // any more.
+  // Those of `tables` are in use now, and no others. O(tables), and what is in
+  // the lists that were not in use before or are not any more.
   void Set(const std::vector<const BuiltTable*>& tables);
 
   const SharedMap<uint32_t, RuleSetRef>& sets() const { return sets_; }
 
  private:
   struct Held {
-    BuiltTable built;  // keeps the table's address from meaning another
+    RuleSetList list;  // keeps the address from meaning another
     uint64_t round = 0;
   };
   struct Used {
     RuleSetRef set;
-    uint32_t tables = 0;
+    uint32_t lists = 0;
   };
 
-  absl::flat_hash_map<const CompiledTable*, Held> held_;
+  absl::flat_hash_map<const RuleSetList::element_type*, Held> held_;
   absl::flat_hash_map<uint32_t, Used> used_;  // by id
   SharedMap<uint32_t, RuleSetRef> sets_;      // the same
   uint64_t round_ = 0;
