@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "lib/datapath/intent_internal.h"
 
@@ -132,19 +133,30 @@ DesiredNodes DesiredNodesAfter(const DesiredNodes& before, const Intent& old,
         if (known != nullptr) out.hop = known->hop;
         nodes.addresses.Set(address, out);
       });
+  // An address may change hands, and may stay for another reason than a remote
+  // (a DNS name stands for it): first who has it no more.
+  const auto set_hops = [&](const RemoteOptions& remote,
+                            const std::optional<DesiredHop>& hop) {
+    for (const IpAddress& address : remote.addresses) {
+      const DesiredAddress* known = nodes.addresses.Find(address);
+      if (known == nullptr || known->hop == hop) continue;
+      DesiredAddress out = *known;
+      out.hop = hop;
+      nodes.addresses.Set(address, out);
+    }
+  };
+  std::vector<const RemoteOptions*> come;
   intent.remotes.DiffFrom(
       old.remotes,
       [&](const IpAddress&, const RemoteOptions* was, const RemoteOptions* is) {
-        if (is != nullptr) {
-          AddUser(is->identity, nodes.identities);
-          for (const IpAddress& address : is->addresses) {
-            DesiredAddress out = *nodes.addresses.Find(address);
-            out.hop = HopOf(*is, surroundings);
-            nodes.addresses.Set(address, out);
-          }
-        }
+        if (was != nullptr) set_hops(*was, std::nullopt);
+        if (is != nullptr) AddUser(is->identity, nodes.identities);
         if (was != nullptr) DropUser(was->identity, nodes.identities);
+        if (is != nullptr) come.push_back(is);
       });
+  for (const RemoteOptions* remote : come) {
+    set_hops(*remote, HopOf(*remote, surroundings));
+  }
   return nodes;
 }
 

@@ -94,6 +94,18 @@ class NativeRemotesTest : public ::testing::Test {
     return outcome->to == PacketOutcome::To::kEndpoint;
   }
 
+  PacketOutcome SendTo(uint32_t to) {
+    const auto outcome = node_.Send(
+        "db", PacketBuilder()
+                  .Ethernet({2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2})
+                  .Ip(*IpAddress::Parse("10.0.0.2"), AddressOf(to), {})
+                  .Tcp(next_port_++, 443, kTcpSyn)
+                  .Build());
+    EXPECT_TRUE(outcome.ok()) << outcome.status();
+    EXPECT_THAT(outcome->trace.disagreement, ::testing::IsEmpty()) << *outcome;
+    return *outcome;
+  }
+
   bool ShouldPass(uint32_t from, uint16_t port) const {
     if (port == 8080) return from < 32;
     const auto pod = roles_.find(from & ~1u);
@@ -193,17 +205,7 @@ TEST_F(NativeRemotesTest, ARuleForNamesFollowsTheirAddresses) {
   Transaction first = node_.Begin();
   first.SetPolicies(Policies{.cilium_policies = {policy}});
   ASSERT_EQ(first.Commit(), absl::OkStatus());
-  const auto may_reach = [&](uint32_t to) {
-    const auto outcome = node_.Send(
-        "db", PacketBuilder()
-                  .Ethernet({2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2})
-                  .Ip(*IpAddress::Parse("10.0.0.2"), AddressOf(to), {})
-                  .Tcp(next_port_++, 443, kTcpSyn)
-                  .Build());
-    EXPECT_TRUE(outcome.ok()) << outcome.status();
-    EXPECT_THAT(outcome->trace.disagreement, ::testing::IsEmpty()) << *outcome;
-    return !outcome->dropped();
-  };
+  const auto may_reach = [&](uint32_t to) { return !SendTo(to).dropped(); };
   const auto change = [&](NameChanges names) {
     Transaction naming = node_.Begin();
     naming.ChangeNames(std::move(names));
@@ -217,16 +219,20 @@ TEST_F(NativeRemotesTest, ARuleForNamesFollowsTheirAddresses) {
   EXPECT_FALSE(may_reach(101));
   change({.gone = {{"a.example.com", AddressOf(100)}}});
   EXPECT_TRUE(may_reach(100)) << "it has another name";
+  EXPECT_EQ(SendTo(100).to, PacketOutcome::To::kNode);
   // While it is a pod's, it is no address outside.
   Transaction pod = node_.Begin();
   pod.UpsertRemote({.addresses = {AddressOf(100)},
-                    .identity = identities_.Allocate({{"role", "0"}})});
+                    .identity = identities_.Allocate({{"role", "0"}}),
+                    .next_hop = NextHop{"eth0", {}}});
   ASSERT_EQ(pod.Commit(), absl::OkStatus());
   EXPECT_FALSE(may_reach(100));
   Transaction gone = node_.Begin();
   gone.RemoveRemote(AddressOf(100));
   ASSERT_EQ(gone.Commit(), absl::OkStatus());
   EXPECT_TRUE(may_reach(100));
+  EXPECT_EQ(SendTo(100).to, PacketOutcome::To::kNode)
+      << "the pod's next hop has gone with it";
   change({.gone = {{"b.example.com", AddressOf(100)},
                    {"nobody.example.com", AddressOf(7)}}});
   EXPECT_FALSE(may_reach(100));
