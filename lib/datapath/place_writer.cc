@@ -71,6 +71,12 @@ absl::Status PlaceWriter::Stage(std::vector<AddressChange> changes,
                                 uint32_t next, Staging& staging) {
   Sweep(next);
   for (const AddressChange& change : changes) {
+    const auto live = addresses_.live.find(change.address);
+    if (change.value.has_value() && live != addresses_.live.end()) {
+      Keep(live->second, next, staging);
+    }
+  }
+  for (const AddressChange& change : changes) {
     const PlaceValue value =
         change.value.value_or(current_.Outside(change.address));
     const auto live = addresses_.live.find(change.address);
@@ -129,15 +135,31 @@ bool PlaceWriter::Has(uint32_t peer) {
   return peers_->contains(peer);
 }
 
-// Entries that were given up in an epoch whose grace period is over mean to
-// every packet what their absence means. Whoever has looked one up already may
-// still read its place until the end of the next grace period.
+void PlaceWriter::NoteChange(const IpPrefix&, uint32_t next, Staging& staging) {
+  staging.OnPublished([this, next] { prefixes_since_ = next; });
+}
+
+bool PlaceWriter::IsOver(const Live& live) const {
+  return grace_->IsOver(live.since) &&
+         (!prefixes_since_.has_value() || grace_->IsOver(*prefixes_since_));
+}
+
+void PlaceWriter::Keep(Live& live, uint32_t next, Staging& staging) {
+  if (live.needed == next) return;
+  live.needed = next;
+  staging.OnFailure([&live] { live.needed = 0; });
+}
+
+// Where neither the entry nor a prefix has changed since packets began that are
+// under way, an entry that was given up means to all of them what its absence
+// means. Whoever has looked one up already may still read its place until the
+// end of the next grace period.
 template <typename Key>
 void PlaceWriter::EraseUnwanted(uint32_t next, Lives<Key>& lives) {
   for (auto it = lives.unwanted.begin(); it != lives.unwanted.end();) {
     const auto live = lives.live.find(*it);
     const bool is_gone = live == lives.live.end() || current_.Has(*it);
-    if (!is_gone && (!grace_->IsOver(live->second.since) ||
+    if (!is_gone && (live->second.needed == next || !IsOver(live->second) ||
                      !EraseRef(*it, live->second.place).ok())) {
       ++it;
       continue;
@@ -153,13 +175,21 @@ void PlaceWriter::EraseUnwanted(uint32_t next, Lives<Key>& lives) {
 template <typename Key>
 absl::Status PlaceWriter::StageAll(const PlaceTable& desired, uint32_t next,
                                    Staging& staging, Lives<Key>& lives) {
+  for (const Key& key : lives.unwanted) {
+    const auto live = lives.live.find(key);
+    if (live != lives.live.end() && desired.Has(key)) {
+      Keep(live->second, next, staging);
+    }
+  }
   for (auto& [key, entry] : lives.live) {
     const PlaceValue value = desired.Of(key);
     if (value == entry.value) continue;
+    NoteChange(key, next, staging);
     CC_RETURN_IF_ERROR(StageChange(entry, value, next, staging));
   }
   const auto stage_new = [&](const Key& key, PlaceValue value) -> absl::Status {
     if (lives.live.contains(key)) return absl::OkStatus();
+    NoteChange(key, next, staging);
     return StageNew(key, value, next, staging, lives);
   };
   if constexpr (std::is_same_v<Key, IpAddress>) {
@@ -178,6 +208,7 @@ absl::Status PlaceWriter::StageChange(Live& live, PlaceValue value,
                                       uint32_t next, Staging& staging) {
   // The word remembers one change: packets older than the last must be gone.
   CC_RETURN_IF_ERROR(grace_->WaitFor(live.since));
+  Keep(live, next, staging);
   cc_place& place = maps_->places[live.place];
   const uint8_t slot = (live.slot + 1) % CC_PLACE_SLOTS;
   place.value[slot] = ToAbi(value);
@@ -194,11 +225,14 @@ absl::Status PlaceWriter::StageChange(Live& live, PlaceValue value,
   return absl::OkStatus();
 }
 
-// Until `next` the new entry says what its absence said.
+// Until `next` the new entry says what its absence said, which must be the same
+// to all packets under way.
 template <typename Key>
 absl::Status PlaceWriter::StageNew(const Key& key, PlaceValue value,
                                    uint32_t next, Staging& staging,
                                    Lives<Key>& lives) {
+  if (prefixes_since_.has_value())
+    CC_RETURN_IF_ERROR(grace_->WaitFor(*prefixes_since_));
   const PlaceValue before = current_.Of(key);
   const absl::StatusOr<uint32_t> taken = places_.Take(1, *grace_);
   if (!taken.ok()) return Annotate(taken.status(), key.ToString());

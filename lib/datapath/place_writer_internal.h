@@ -66,8 +66,9 @@ class PlaceWriter {
  private:
   struct Live {
     uint32_t place = 0;
-    uint32_t since = 0;  // the epoch that its value is from
-    uint8_t slot = 0;    // where the value is
+    uint32_t since = 0;   // the epoch that its value is from
+    uint32_t needed = 0;  // the last that was prepared with this entry in it
+    uint8_t slot = 0;     // where the value is
     PlaceValue value;
   };
 
@@ -83,6 +84,14 @@ class PlaceWriter {
   template <typename Key>
   absl::Status StageAll(const PlaceTable& desired, uint32_t next,
                         Staging& staging, Lives<Key>& lives);
+  // An entry that epoch `next` changes or wants makes no room for others.
+  static void Keep(Live& live, uint32_t next, Staging& staging);
+  // What an address gets that is not told apart may be another from `next` on.
+  void NoteChange(const IpPrefix& prefix, uint32_t next, Staging& staging);
+  void NoteChange(const IpAddress&, uint32_t, Staging&) {}
+  // Whether no packet is under way to which it could mean something else than
+  // its absence, if they mean the same now.
+  bool IsOver(const Live& live) const;
   absl::Status StageChange(Live& live, PlaceValue value, uint32_t next,
                            Staging& staging);
   template <typename Key>
@@ -104,6 +113,8 @@ class PlaceWriter {
   AddressIndex index_;
   RangePool places_;
   PlaceTable current_;
+  // The epoch of the last change of prefixes by this process.
+  std::optional<uint32_t> prefixes_since_;
   // Of current_: how many addresses and prefixes have each.
   std::optional<absl::flat_hash_map<uint32_t, uint32_t>> peers_;
   Lives<IpAddress> addresses_;

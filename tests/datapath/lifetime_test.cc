@@ -177,6 +177,37 @@ TEST_F(LifetimeTest, AllThereIsRoomForMayChangeAtOnce) {
   }
 }
 
+TEST_F(LifetimeTest, WhatComesBackIsNoRoomForOthers) {
+  DatapathOptions options = Options();
+  options.lifetime = Lifetime::kProcess;
+  options.capacity.addresses = 8;
+  auto datapath = Datapath::Open(options);
+  ASSERT_TRUE(datapath.ok()) << datapath.status();
+  const IdentityRef identity = identities_.Allocate({{"app", "remote"}});
+  const auto remote = [&](int i) {
+    return RemoteOptions{.addresses = {Ip(absl::StrCat("10.9.0.", i))},
+                         .identity = identity};
+  };
+  Transaction fill = datapath->Begin();
+  for (int i = 0; i < 8; ++i) fill.UpsertRemote(remote(i));
+  ASSERT_TRUE(fill.Commit().ok());
+  Transaction drain = datapath->Begin();
+  for (int i = 4; i < 8; ++i)
+    drain.RemoveRemote(Ip(absl::StrCat("10.9.0.", i)));
+  ASSERT_TRUE(drain.Commit().ok());
+  // 10.9.0.7 is on its way out and wanted again, behind two that need the room
+  // of its like.
+  Transaction back = datapath->Begin();
+  back.UpsertRemote({.addresses = {Ip("10.1.0.1")}, .identity = identity})
+      .UpsertRemote({.addresses = {Ip("10.1.0.2")}, .identity = identity})
+      .UpsertRemote(remote(7));
+  const absl::Status done = back.Commit();
+  ASSERT_TRUE(done.ok()) << done;
+  const absl::StatusOr<VerifyReport> report = datapath->Verify();
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->is_equal()) << report->ToString();
+}
+
 TEST_F(LifetimeTest, TwoEndpointsOfOneAddressAreRefused) {
   DatapathOptions options = Options();
   options.lifetime = Lifetime::kProcess;
