@@ -88,6 +88,16 @@ TEST(SharedMapTest, EmptiesAndFillsAgain) {
   EXPECT_EQ(map, (Map{{7, 1}}));
 }
 
+TEST(SharedMapTest, WhatIsMovedFromIsAMapStill) {
+  Map map = {{1, 10}, {2, 20}};
+  const Map taken = std::move(map);
+  EXPECT_EQ(taken.size(), 2u);
+  EXPECT_EQ(map, taken);
+  map.Set(3, 30);
+  EXPECT_EQ(map.size(), 3u);
+  EXPECT_EQ(taken.size(), 2u);
+}
+
 TEST(SharedMapTest, IsMadeOfSortedEntries) {
   std::vector<std::pair<uint32_t, uint32_t>> entries;
   Map one_by_one;

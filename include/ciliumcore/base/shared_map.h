@@ -8,6 +8,7 @@
 #define CILIUMCORE_BASE_SHARED_MAP_H_
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <initializer_list>
 #include <iterator>
@@ -67,6 +68,9 @@ class SharedMap {
   };
 
   SharedMap() = default;
+  // Moved from, it is as before.
+  SharedMap(const SharedMap&) = default;
+  SharedMap& operator=(const SharedMap&) = default;
   SharedMap(std::initializer_list<Entry> entries)
       : SharedMap(FromSorted(entries)) {}
 
@@ -136,6 +140,13 @@ class SharedMap {
     std::vector<Entry> entries = *chunks[chunk];
     entries.erase(LowerBound(entries, key));
     --size_;
+    // Two that fill no more than half of one are one.
+    const size_t next = chunk + 1;
+    if (next < chunks.size() &&
+        entries.size() + chunks[next]->size() <= kChunk / 2) {
+      entries.insert(entries.end(), chunks[next]->begin(), chunks[next]->end());
+      chunks.erase(chunks.begin() + next);
+    }
     if (entries.empty()) {
       chunks.erase(chunks.begin() + chunk);
     } else {
@@ -215,7 +226,12 @@ class SharedMap {
   }
 
   Chunks& EditChunks() {
-    if (chunks_.use_count() > 1) chunks_ = std::make_shared<Chunks>(*chunks_);
+    if (chunks_.use_count() > 1) {
+      chunks_ = std::make_shared<Chunks>(*chunks_);
+    } else {
+      // Behind the last read of a thread that gave its copy up.
+      std::atomic_thread_fence(std::memory_order_acquire);
+    }
     return *chunks_;
   }
 
