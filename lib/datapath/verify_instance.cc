@@ -270,16 +270,21 @@ absl::StatusOr<VerifyReport> VerifyInstance(const InspectOptions& instance,
     const bool is_sure = report.ok() ? report->is_equal()
                                      : !absl::IsUnavailable(report.status()) &&
                                            !absl::IsDataLoss(report.status());
-    if (is_sure) break;
+    if (is_sure) return report;
     absl::SleepFor(internal::kPause);
     absl::StatusOr<VerifyReport> again =
         internal::VerifyOnce(instance, cluster);
-    const bool is_same =
-        report.ok() && again.ok() && report->ToString() == again->ToString();
+    const bool is_found_again =
+        report.ok() && again.ok() &&
+        report->counter_example == again->counter_example;
     report = std::move(again);
-    if (is_same) break;
+    if (is_found_again) return report;
   }
-  return report;
+  if (!report.ok() || report->is_equal()) return report;
+  return absl::UnavailableError(
+      absl::StrCat("instance ", instance.name,
+                   ": its maps differed in another place each "
+                   "time that they were read: somebody is writing them"));
 }
 
 }  // namespace ciliumcore

@@ -55,6 +55,9 @@ struct CounterExample {
 
   // A few lines; ends with the entry that is wrong.
   std::string ToString() const;
+
+  friend bool operator==(const CounterExample&,
+                         const CounterExample&) = default;
 };
 
 // "interface", "source", "verdict" or "address".
