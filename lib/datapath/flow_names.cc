@@ -27,6 +27,12 @@ std::string ShortName(const Labels& labels) {
 
 void FlowNames::Forget() {
   const std::lock_guard lock(mutex_);
+  if (!has_looked_) {
+    // Nobody asks: what it remembers would only keep identities alive.
+    looked_ = {};
+    addresses_.clear();
+    services_.clear();
+  }
   has_looked_ = false;
   parties_.clear();
 }
@@ -36,8 +42,8 @@ void FlowNames::Note(const IdentityRef& identity, const std::string& pod,
   for (const IpAddress& address : addresses)
     addresses_[address] = {.identity = identity.id(), .pod = pod};
   Described& described = identities_[identity.id()];
-  if (described.identity == identity && described.labels != nullptr) return;
-  described.identity = identity;
+  if (described.labels != nullptr && *described.labels == identity.labels())
+    return;
   described.name = ShortName(identity.labels());
   described.labels = std::make_shared<const Labels>(identity.labels());
 }

@@ -53,7 +53,6 @@ class FlowNames {
     std::string pod;
   };
   struct Described {
-    IdentityRef identity;
     std::string name;
     std::shared_ptr<const Labels> labels;
   };
