@@ -101,7 +101,7 @@ std::string VerifyReport::ToString() const {
     absl::StrAppend(&text, "the maps judge as the policy does\n  ", endpoints,
                     " endpoints, both directions, ", identities,
                     " identities, all protocols and ports: ", rows,
-                    " rows that differ\n  ", addresses, " addresses and ",
+                    " pairs of rows compared\n  ", addresses, " addresses and ",
                     ranges, " ranges: all others\n");
   } else {
     absl::StrAppend(&text, "the maps do not judge as the policy does\n",

@@ -12,6 +12,8 @@
 
 #include "ciliumcore/datapath/datapath.h"
 #include "ciliumcore/identity/allocator.h"
+#include "ciliumcore/policy/cilium_policy.h"
+#include "ciliumcore/policy/name_cache.h"
 #include "tests/support/require_bpf.h"
 #include "tests/support/test_node.h"
 
@@ -173,6 +175,44 @@ TEST_F(RevocationTest, ACidrGoes) {
   SetRules({FromBlock("192.0.2.0/24"), FromApp("web")});
   Open("world", "192.0.2.10");
   SetRules({FromApp("web")});
+  ExpectCut();
+}
+
+TEST_F(RevocationTest, ANameLosesItsAddress) {
+  CiliumPolicy policy;
+  policy.ns = "default";
+  policy.name = "api";
+  CiliumSpec& spec = policy.specs.emplace_back();
+  spec.endpoint_selector.emplace().match_labels = {{"app", "web"}};
+  spec.egress.emplace_back().peers.emplace().fqdns = {
+      {.name = "api.example.com", .pattern = ""}};
+  Commit(datapath_->Begin().SetPolicies(Policies{.cilium_policies = {policy}}));
+  listener_ =
+      TestSocket::Listen(node_->netns("world"), Ip("192.0.2.10"), kPort);
+  const auto connect = [this] {
+    return TestSocket::Connect(node_->netns("web"), Ip("10.0.1.1"),
+                               Ip("192.0.2.10"), kPort);
+  };
+  EXPECT_FALSE(connect().connected());
+
+  NameCache names;
+  const absl::Time start = absl::UnixEpoch();
+  ASSERT_EQ(names.Learn("api.example.com", {Ip("192.0.2.10")},
+                        absl::Seconds(60), start),
+            absl::OkStatus());
+  Commit(datapath_->Begin().ChangeNames(names.TakeChanges()));
+  client_ = connect();
+  ASSERT_TRUE(client_.connected());
+  server_ = listener_.Accept();
+  ASSERT_TRUE(client_.Reaches(server_, "before"));
+
+  // The answer has expired, but not for a connection that is open.
+  names.Expire(start + absl::Seconds(61),
+               [](const IpAddress&) { return true; });
+  EXPECT_TRUE(names.TakeChanges().empty());
+  names.Expire(start + absl::Seconds(62),
+               [](const IpAddress&) { return false; });
+  Commit(datapath_->Begin().ChangeNames(names.TakeChanges()));
   ExpectCut();
 }
 

@@ -139,6 +139,25 @@ TEST_F(NativeRemotesTest, AreJudgedByWhoTheyAreNow) {
   EXPECT_GT(passed, 1'500u);
 }
 
+TEST_F(NativeRemotesTest, ANumberIsFreeWhenItsPodHasGone) {
+  const size_t before = identities_.size();
+  const uint32_t at = 50;
+  Transaction come = node_.Begin();
+  come.UpsertRemote({.addresses = {AddressOf(at)},
+                     .identity = identities_.Allocate({{"role", "late"}})});
+  ASSERT_EQ(come.Commit(), absl::OkStatus());
+  Passes(at, 80);  // its flow is named
+  EXPECT_EQ(identities_.size(), before + 1);
+  Transaction gone = node_.Begin();
+  gone.RemoveRemote(AddressOf(at));
+  ASSERT_EQ(gone.Commit(), absl::OkStatus());
+  // The names of flows are of the last change that somebody asked about.
+  Transaction other = node_.Begin();
+  other.SetPolicies({Policy(443)});
+  ASSERT_EQ(other.Commit(), absl::OkStatus());
+  EXPECT_EQ(identities_.size(), before);
+}
+
 TEST_F(NativeRemotesTest, AnAddressIsOfOneAtATime) {
   const IdentityRef role = identities_.Allocate({{"role", "0"}});
   Transaction change = node_.Begin();

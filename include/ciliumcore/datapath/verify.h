@@ -68,7 +68,7 @@ struct VerifyReport {
   uint32_t generation = 0;  // that was read
   // What was compared, up to the counter-example: endpoints; identities, "any
   // other" among them; addresses that have an entry, and ranges of the others;
-  // rows of verdicts that no other row is equal to.
+  // pairs of rows of verdicts, one wanted and one found, each pair once.
   uint64_t endpoints = 0;
   uint64_t identities = 0;
   uint64_t addresses = 0;
