@@ -64,6 +64,22 @@ class VerifyNode {
       return absl::OkStatus();
     });
   }
+  void RemoveRemote(const std::string& address) {
+    Edit([address](internal::Intent& intent) {
+      intent.remotes.Erase(*IpAddress::Parse(address));
+      return absl::OkStatus();
+    });
+  }
+  void SetName(const NameAddress& name, bool is_there) {
+    Edit([name, is_there](internal::Intent& intent) {
+      if (is_there) {
+        intent.names.Set(name, true);
+      } else {
+        intent.names.Erase(name);
+      }
+      return absl::OkStatus();
+    });
+  }
   void SetPolicies(Policies policies) {
     Edit([policies = std::move(policies)](internal::Intent& intent) {
       intent.policies = internal::Shared(policies);
@@ -80,10 +96,17 @@ class VerifyNode {
     auto intent = planner_.Edited(edits_);
     ASSERT_TRUE(intent.ok()) << intent.status();
     edits_.clear();
-    auto surroundings = std::make_shared<internal::Surroundings>();
-    for (const auto& [interface, ifindex] : ifindexes_)
-      surroundings->links[interface].ifindex = ifindex;
-    surroundings->host_addresses = {*IpAddress::Parse("10.0.0.254")};
+    // As in a datapath, the same where interfaces are: then only what changes
+    // among remotes and names is looked at.
+    auto surroundings = surroundings_;
+    if (surroundings == nullptr ||
+        surroundings->links.size() != ifindexes_.size()) {
+      auto fresh = std::make_shared<internal::Surroundings>();
+      for (const auto& [interface, ifindex] : ifindexes_)
+        fresh->links[interface].ifindex = ifindex;
+      fresh->host_addresses = {*IpAddress::Parse("10.0.0.254")};
+      surroundings = std::move(fresh);
+    }
     auto plan = planner_.Compiled(*std::move(intent), surroundings);
     ASSERT_TRUE(plan.ok()) << plan.status();
     const auto published = publisher_.Publish(plan->desired);

@@ -6,9 +6,11 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "lib/datapath/map_walk_internal.h"
 #include "tests/datapath/verify_node.h"
@@ -84,6 +86,45 @@ TEST_F(VerifyTest, FindsNothingAfterManyChanges) {
     const VerifyReport report = node_.Verify();
     EXPECT_TRUE(report.is_equal()) << i << ": " << report.ToString();
     EXPECT_FALSE(report.other_rules.has_value()) << i;
+  }
+}
+
+// What is wanted is computed from everything, and what was written from what
+// changed.
+TEST_F(VerifyTest, FindsNothingAfterManyChangesOfRemotesAndNames) {
+  node_.SetPolicies(absl::StrCat(testing::kPoliciesOfEveryDialect, R"(
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: names, namespace: default}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  egress:
+  - toFQDNs: [{matchName: api.example.com}, {matchPattern: "*.example.org"}]
+)"));
+  const char* const kApps[] = {"far", "web", "api", "other"};
+  const char* const kNames[] = {"api.example.com", "a.example.org",
+                                "b.example.org", "nobody.example.net"};
+  std::mt19937 random(3);
+  for (int i = 0; i < 400; ++i) {
+    for (int edits = 1 + random() % 3; edits > 0; --edits) {
+      const std::string address = absl::StrCat("10.9.0.", random() % 40);
+      switch (random() % 4) {
+        case 0:
+          node_.RemoveRemote(address);
+          break;
+        case 1:
+          node_.AddRemote(kApps[random() % 4], address);
+          break;
+        default:
+          node_.SetName({kNames[random() % 4], *IpAddress::Parse(address)},
+                        random() % 2 == 0);
+      }
+    }
+    ASSERT_NO_FATAL_FAILURE(node_.Commit());
+    const VerifyReport report = node_.Verify();
+    ASSERT_TRUE(report.is_equal()) << i << ": " << report.ToString();
+    ASSERT_FALSE(report.other_rules.has_value()) << i;
   }
 }
 

@@ -76,7 +76,8 @@ class Transaction {
   Transaction& SetPolicyContext(PolicyContext context);
   // What DNS answers, as NameCache::TakeChanges says it: rules for names match
   // these addresses beside those of the context. Those that go need not be
-  // there. A commit of names alone costs what they change.
+  // there. A commit of names alone compiles no policy anew: see
+  // PolicyCompiler::Recompile for what it costs.
   Transaction& ChangeNames(NameChanges changes);
 
   // What Commit would write now; writes nothing. The edits stay. Errors as
