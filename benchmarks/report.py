@@ -158,16 +158,30 @@ def services(rows):
 
 
 def maglev(rows):
-    yield ["Maglev table", "backends", "ms", "classic", "times faster"]
+    yield ["Maglev table", "backends", "ms", "classic", "times faster",
+           "weighted, of equal weights", "at most", ""]
     for row in rows:
         name, *size = parts(row["name"])
         if name == "BM_Maglev":
             yield [number(int(size[0])), number(int(size[1])), f"{row['real_time']:.2f}",
-                   f"{row['classic_ns'] / 1e6:.2f}", f"{row['times_faster']:.1f}"]
+                   f"{row['classic_ns'] / 1e6:.2f}", f"{row['times_faster']:.1f}",
+                   f"{row['of_equal_weights']:.2f}", "1.20",
+                   is_met(row["of_equal_weights"], 1.2)]
+
+
+def maglev_changes(rows):
+    yield ["Maglev table", "backends", "moved besides, %", "Cilium's table, %", ""]
+    for row in rows:
+        name, *size = parts(row["name"])
+        if name == "BM_MaglevChange":
+            yield [number(int(size[0])), number(int(size[1])), f"{row['moved_percent']:.2f}",
+                   f"{row['cilium_percent']:.2f}",
+                   is_met(row["moved_percent"], row["cilium_percent"])]
 
 
 def others(rows):
-    known = ("load", "open", "attach", "rule", "rule_of_all", "adopt", "program", "BM_Connect", "BM_Maglev")
+    known = ("load", "open", "attach", "rule", "rule_of_all", "adopt", "program", "BM_Connect", "BM_Maglev",
+             "BM_MaglevChange")
     yield ["other", "time"]
     for row in rows:
         name = parts(row["name"])
@@ -178,7 +192,8 @@ def others(rows):
 
 
 TABLES = {"packets": packets, "lookups": lookups, "programs": programs, "changes": changes,
-          "services": services, "maglev": maglev, "maps": maps, "others": others}
+          "services": services, "maglev": maglev,
+          "maglev changes": maglev_changes, "maps": maps, "others": others}
 
 
 NUMBER = re.compile(r"([\d.,]+( to \d+)?|new)?$")

@@ -154,10 +154,72 @@ std::vector<uint32_t> Quotas(absl::Span<const MaglevBackend> backends,
   return quotas;
 }
 
-// Whose turn it is, in `order`: backends of equal quota one after the other,
-// one of half the quota every second time.
+// Whose turn it is, as indices into `quotas`: of equal quotas one after the
+// other, one of half the quota every second time. Pick k of q is due in round
+// (k + 1/2) * rounds / q; of those due in one round the earlier in `quotas` is
+// first. O(slots), by counting, a few thousand at a time.
+class Schedule {
+ public:
+  Schedule(absl::Span<const uint32_t> quotas, uint32_t size, uint32_t rounds)
+      : rounds_(rounds),
+        rounds_at_once_(std::max<uint64_t>(
+            1, uint64_t{kAtOnce} * rounds / std::max(size, 1u))) {
+    for (const uint32_t quota : quotas) {
+      const uint64_t step = quota == 0 ? 0 : (uint64_t{rounds} << 32) / quota;
+      picks_.push_back({.left = quota, .due = step / 2, .step = step});
+    }
+  }
+
+  template <typename Visit>
+  void ForEach(Visit visit) {
+    for (uint64_t first = 0; first < rounds_; first += rounds_at_once_) {
+      const uint64_t count = std::min(rounds_at_once_, rounds_ - first);
+      for (const uint16_t turn : Of(first, count)) visit(turn);
+    }
+  }
+
+ private:
+  static constexpr uint32_t kAtOnce = 4096;
+
+  // Rounds are 32.32 fixed point numbers.
+  struct Picks {
+    uint32_t left = 0;
+    uint64_t due = 0, step = 0;
+  };
+
+  absl::Span<const uint16_t> Of(uint64_t first, uint64_t count) {
+    const uint64_t end = (first + count) << 32;
+    begins_.assign(count + 1, 0);
+    for (const Picks& picks : picks_) {
+      uint64_t due = picks.due;
+      for (uint32_t left = picks.left; left != 0 && due < end; --left) {
+        ++begins_[(due >> 32) - first + 1];
+        due += picks.step;
+      }
+    }
+    std::partial_sum(begins_.begin(), begins_.end(), begins_.begin());
+    turns_.resize(std::max<size_t>(turns_.size(), begins_.back()));
+    const size_t total = begins_.back();
+    for (size_t turn = 0; turn < picks_.size(); ++turn) {
+      Picks& picks = picks_[turn];
+      for (; picks.left != 0 && picks.due < end; --picks.left) {
+        turns_[begins_[(picks.due >> 32) - first]++] =
+            static_cast<uint16_t>(turn);
+        picks.due += picks.step;
+      }
+    }
+    return {turns_.data(), total};
+  }
+
+  const uint64_t rounds_, rounds_at_once_;
+  std::vector<Picks> picks_;
+  std::vector<uint32_t> begins_;  // by round, of its turns
+  std::vector<uint16_t> turns_;
+};
+
 void FillByQuota(absl::Span<const uint32_t> quotas,
-                 absl::Span<const uint16_t> order, Filler& filler) {
+                 absl::Span<const uint16_t> order, uint32_t size,
+                 Filler& filler) {
   const uint32_t most = *std::max_element(quotas.begin(), quotas.end());
   const uint32_t least = *std::min_element(quotas.begin(), quotas.end());
   if (most - least <= 1) {
@@ -169,34 +231,9 @@ void FillByQuota(absl::Span<const uint32_t> quotas,
       }
     }
   }
-  // By when each pick is due: pick k of q at (2k + 1) / 2q.
-  struct Due {
-    uint64_t numerator, denominator;
-    size_t turn;
-    bool operator>(const Due& other) const {
-      const auto a =
-          static_cast<unsigned __int128>(numerator) * other.denominator;
-      const auto b =
-          static_cast<unsigned __int128>(other.numerator) * denominator;
-      return a != b ? a > b : turn > other.turn;
-    }
-  };
-  std::vector<Due> due;
-  for (size_t turn = 0; turn < order.size(); ++turn) {
-    if (quotas[turn] != 0) due.push_back({1, 2 * uint64_t{quotas[turn]}, turn});
-  }
-  std::make_heap(due.begin(), due.end(), std::greater<>());
-  while (!due.empty()) {
-    std::pop_heap(due.begin(), due.end(), std::greater<>());
-    Due& next = due.back();
-    filler.Pick(next.turn, order[next.turn]);
-    next.numerator += 2;
-    if (next.numerator > next.denominator) {
-      due.pop_back();
-    } else {
-      std::push_heap(due.begin(), due.end(), std::greater<>());
-    }
-  }
+  Schedule(quotas, size, most).ForEach([&](uint16_t turn) {
+    filler.Pick(turn, order[turn]);
+  });
 }
 
 }  // namespace
@@ -252,7 +289,7 @@ absl::StatusOr<std::vector<uint16_t>> BuildMaglev(
                                                    order[i], " have one key"));
   }
   Filler filler(backends, order, size);
-  FillByQuota(Quotas(backends, order, size), order, filler);
+  FillByQuota(Quotas(backends, order, size), order, size, filler);
   return filler.Take();
 }
 
