@@ -35,7 +35,9 @@
 #include "ciliumcore/policy/policy_edit.h"
 #include "ciliumcore/policy/policy_set.h"
 #include "ciliumcore/policy/why_not.h"
+#include "ciliumcore/service/cilium_maglev.h"
 #include "ciliumcore/service/cluster_services.h"
+#include "ciliumcore/service/maglev.h"
 #include "ciliumcore/service/service.h"
 // IWYU pragma: end_exports
 

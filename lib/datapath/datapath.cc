@@ -73,7 +73,7 @@ Transaction& Transaction::UpsertService(ServiceOptions service) {
       [service = std::move(service)](Intent& intent) -> absl::Status {
         if (absl::Status valid = ValidateService(service); !valid.ok())
           return valid;
-        intent.services.Edit().insert_or_assign(service.frontend, service);
+        SetService(std::make_shared<const ServiceOptions>(service), intent);
         return absl::OkStatus();
       });
   return *this;
@@ -81,7 +81,7 @@ Transaction& Transaction::UpsertService(ServiceOptions service) {
 
 Transaction& Transaction::RemoveService(const Frontend& frontend) {
   state_->edits.push_back([frontend](Intent& intent) {
-    if (intent.services.Edit().erase(frontend) != 0) return absl::OkStatus();
+    if (EraseService(frontend, intent)) return absl::OkStatus();
     return absl::NotFoundError(
         absl::StrCat("service ", frontend.ToString(), ": not known"));
   });
@@ -91,19 +91,34 @@ Transaction& Transaction::RemoveService(const Frontend& frontend) {
 Transaction& Transaction::SetServices(std::vector<ServiceOptions> services) {
   state_->edits.push_back(
       [services = std::move(services)](Intent& intent) -> absl::Status {
-        internal::ServiceTable table;
+        std::vector<std::pair<Frontend, internal::ServiceRef>> table;
         for (const ServiceOptions& service : services) {
           if (absl::Status valid = ValidateService(service); !valid.ok())
             return valid;
-          const auto [at, is_new] = table.emplace(service.frontend, service);
-          if (is_new) continue;
-          return absl::InvalidArgumentError(absl::StrCat(
-              "service ", service.ToString(),
-              ": its frontend is also that of service ", at->second.name));
+          table.emplace_back(service.frontend,
+                             std::make_shared<const ServiceOptions>(service));
         }
-        intent.services = internal::Shared(std::move(table));
+        std::stable_sort(
+            table.begin(), table.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+        for (size_t i = 1; i < table.size(); ++i) {
+          if (table[i].first != table[i - 1].first) continue;
+          return absl::InvalidArgumentError(
+              absl::StrCat("service ", table[i].second->ToString(),
+                           ": its frontend is also that of service ",
+                           table[i - 1].second->name));
+        }
+        internal::SetServices(std::move(table), intent);
         return absl::OkStatus();
       });
+  return *this;
+}
+
+Transaction& Transaction::SetHealth(std::vector<BackendHealth> health) {
+  state_->edits.push_back([health = std::move(health)](Intent& intent) {
+    internal::SetHealth(health, intent);
+    return absl::OkStatus();
+  });
   return *this;
 }
 
@@ -205,6 +220,7 @@ absl::StatusOr<std::vector<Counter>> Datapath::endpoint_counters() const {
 absl::StatusOr<VerifyReport> Datapath::Verify() const {
   return state_->Verify();
 }
+
 absl::StatusOr<Verdict> Datapath::PlantFault(const IpAddress& source,
                                              const IpAddress& destination,
                                              PortProtocol port) {

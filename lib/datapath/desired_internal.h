@@ -85,7 +85,9 @@ struct DesiredVerdicts {
   std::optional<uint32_t> egress, ingress;
 };
 
-using ServiceTable = std::map<Frontend, ServiceOptions>;
+// Services by frontend; of two tables, those that are one object are the same.
+using ServiceRef = std::shared_ptr<const ServiceOptions>;
+using ServiceTable = SharedMap<Frontend, ServiceRef>;
 
 struct DesiredState {
   std::shared_ptr<const DesiredNodes> nodes =
@@ -95,8 +97,7 @@ struct DesiredState {
   // What the numbers in it mean: of peers, and of rule sets by id.
   std::shared_ptr<const PeerMap> peer_map = std::make_shared<const PeerMap>();
   SharedMap<uint32_t, RuleSetRef> rule_sets;
-  std::shared_ptr<const ServiceTable> services =
-      std::make_shared<const ServiceTable>();
+  ServiceTable services;
 };
 
 // Who an address is and where: cc_place_value as a value.

@@ -82,10 +82,10 @@ void FlowNames::Look(const Intent& intent) {
 
 void FlowNames::LookAtServices(const Intent& intent) {
   services_.clear();
-  for (const auto& [frontend, service] : *intent.services) {
+  for (const auto& [frontend, service] : intent.services) {
     const Text name = std::make_shared<const std::string>(
-        service.name.empty() ? frontend.ToString() : service.name);
-    for (const Backend& backend : service.backends) {
+        service->name.empty() ? frontend.ToString() : service->name);
+    for (const Backend& backend : service->backends) {
       Text& known = services_[{
           backend.address,
           {.protocol = frontend.port.protocol, .port = backend.port}}];

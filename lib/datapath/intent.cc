@@ -88,7 +88,7 @@ DesiredState DesiredStateOf(const Intent& intent,
   desired.tables = compiled.tables;
   desired.peer_map = compiled.peer_map;
   desired.rule_sets = compiled.rule_sets;
-  desired.services = intent.services.get();
+  desired.services = intent.served;
   return desired;
 }
 

@@ -56,17 +56,37 @@ class Shared {
   std::shared_ptr<T> value_;
 };
 
+// A port that backends of services have.
+struct BackendEnd {
+  IpAddress address;
+  PortProtocol port;
+
+  friend auto operator<=>(const BackendEnd&, const BackendEnd&) = default;
+};
+
 struct Intent {
   Shared<std::map<std::string, EndpointOptions>> endpoints;  // by interface
   std::set<std::string> touched;  // endpoints that this change attaches
   SharedMap<IpAddress, RemoteOptions> remotes;  // by first address
-  Shared<ServiceTable> services;
+  ServiceTable services;                        // as they were asked for
+  std::set<BackendEnd> unhealthy = {};          // what health results say
+  ServiceTable served;                          // with what they say
   Shared<Policies> policies;
   Shared<PolicyContext> context;
   // Addresses of names, beside those of the context; the value says nothing.
   SharedMap<NameAddress, bool> names;
   std::vector<Namespace> namespaces;
 };
+
+// Puts the service into both tables, or takes it out of them: false if it is
+// not there.
+void SetService(ServiceRef service, Intent& intent);
+bool EraseService(const Frontend& frontend, Intent& intent);
+// Replaces all of them; `services` ascend by frontend.
+void SetServices(std::vector<std::pair<Frontend, ServiceRef>> services,
+                 Intent& intent);
+// O(services and their backends).
+void SetHealth(const std::vector<BackendHealth>& health, Intent& intent);
 
 // What the outside adds to an intent.
 struct Surroundings {

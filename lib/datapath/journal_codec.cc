@@ -82,6 +82,13 @@ std::string Encode(const JournalService& service) {
   Put(writer, options.frontend.port);
   writer.Put(options.affinity);
   writer.Put(absl::ToInt64Nanoseconds(options.affinity_timeout));
+  writer.Put(options.kind);
+  writer.Put(static_cast<uint8_t>(options.source_ranges_deny));
+  writer.Put(static_cast<uint32_t>(options.source_ranges.size()));
+  for (const IpPrefix& range : options.source_ranges) {
+    writer.Put(range.address());
+    writer.Put(static_cast<uint8_t>(range.length()));
+  }
   Put(writer, service.lines);
   Put(writer, service.room);
   writer.Put(static_cast<uint32_t>(options.backends.size()));
@@ -89,6 +96,7 @@ std::string Encode(const JournalService& service) {
     writer.Put(backend.address);
     writer.Put(backend.port);
     writer.Put(backend.weight);
+    writer.Put(backend.state);
   }
   return std::move(writer).Take();
 }
@@ -102,6 +110,14 @@ std::optional<JournalService> DecodeService(absl::string_view bytes) {
   options.frontend.port = GetPort(reader);
   options.affinity = reader.Get<Affinity>();
   options.affinity_timeout = absl::Nanoseconds(reader.Get<int64_t>());
+  options.kind = reader.Get<FrontendKind>();
+  options.source_ranges_deny = reader.Get<uint8_t>() != 0;
+  for (uint32_t left = reader.GetCount(); left > 0 && reader.ok(); --left) {
+    const IpAddress address = reader.GetAddress();
+    const int length = reader.Get<uint8_t>();
+    if (length > (address.is_v4() ? 32 : 128)) return std::nullopt;
+    options.source_ranges.push_back(IpPrefix::Of(address, length));
+  }
   service.lines = GetRange(reader);
   service.room = GetRange(reader);
   for (uint32_t left = reader.GetCount(); left > 0 && reader.ok(); --left) {
@@ -109,6 +125,7 @@ std::optional<JournalService> DecodeService(absl::string_view bytes) {
     backend.address = reader.GetAddress();
     backend.port = reader.Get<uint16_t>();
     backend.weight = reader.Get<uint32_t>();
+    backend.state = reader.Get<BackendState>();
   }
   return Whole(reader, std::move(service));
 }

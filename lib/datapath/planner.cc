@@ -53,6 +53,8 @@ absl::StatusOr<std::shared_ptr<const CompiledPolicy>> Planner::CompiledPolicyOf(
                .touched = {},
                .remotes = intent.remotes,
                .services = {},
+               .unhealthy = {},
+               .served = {},
                .policies = intent.policies,
                .context = intent.context,
                .names = intent.names,

@@ -112,9 +112,9 @@ absl::Status Publisher::Stage(const DesiredState& desired, uint32_t next,
   if (journal_.has_value()) names_.Stage(desired, staging);
   if (services_.has_value())
     return services_->Stage(desired.services, next, staging);
-  if (desired.services->empty()) return absl::OkStatus();
+  if (desired.services.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat("service ", desired.services->begin()->first.ToString(),
+      absl::StrCat("service ", desired.services.begin()->first.ToString(),
                    ": the datapath was opened without a cgroup"));
 }
 

@@ -5,6 +5,7 @@
 #ifndef CILIUMCORE_LIB_DATAPATH_SERVICE_MAPS_INTERNAL_H_
 #define CILIUMCORE_LIB_DATAPATH_SERVICE_MAPS_INTERNAL_H_
 
+#include <cstdint>
 #include <functional>
 
 #include "absl/status/statusor.h"
@@ -20,6 +21,12 @@ struct ServiceMapSizes {
   uint32_t heads, services, slots, backends;
 };
 ServiceMapSizes ServiceMapSizesFor(const DatapathCapacity& capacity);
+
+// Whether a client that remembers the backend may have it at `epoch`.
+inline bool IsInForce(const cc_backend& backend, uint32_t epoch) {
+  return backend.born != 0 && (backend.until == 0 ||
+                               static_cast<int32_t>(epoch - backend.until) < 0);
+}
 
 struct ServiceMaps {
   MappedArray<cc_service_heads> heads;

@@ -23,30 +23,31 @@ uint64_t MaglevKeyOf(const Backend& backend) {
 }  // namespace
 
 absl::StatusOr<std::vector<uint16_t>> SlotsOf(
-    const ServiceOptions& service, absl::Span<const uint16_t> numbers) {
-  std::vector<MaglevBackend> backends;
+    absl::Span<const Backend> backends, Affinity affinity,
+    absl::Span<const uint16_t> numbers) {
+  std::vector<MaglevBackend> chosen;
   std::vector<uint16_t> number_of;
   uint64_t total = 0;
   uint32_t divisor = 0;
   for (size_t i = 0; i < numbers.size(); ++i) {
-    const Backend& backend = service.backends[i];
+    const Backend& backend = backends[i];
     if (backend.weight == 0) continue;
-    backends.push_back({.key = MaglevKeyOf(backend), .weight = backend.weight});
+    chosen.push_back({.key = MaglevKeyOf(backend), .weight = backend.weight});
     number_of.push_back(numbers[i]);
     total += backend.weight;
     divisor = std::gcd(divisor, backend.weight);
   }
-  if (backends.size() < 2) return number_of;
-  const uint32_t size = MaglevSizeFor(backends);
+  if (chosen.size() < 2) return number_of;
+  const uint32_t size = MaglevSizeFor(chosen);
   std::vector<uint16_t> slots;
-  if (service.affinity == Affinity::kNone && total / divisor <= size) {
-    for (size_t i = 0; i < backends.size(); ++i) {
-      slots.insert(slots.end(), backends[i].weight / divisor, number_of[i]);
+  if (affinity == Affinity::kNone && total / divisor <= size) {
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      slots.insert(slots.end(), chosen[i].weight / divisor, number_of[i]);
     }
     std::sort(slots.begin(), slots.end());
     return slots;
   }
-  CC_ASSIGN_OR_RETURN(slots, BuildMaglev(backends, size));
+  CC_ASSIGN_OR_RETURN(slots, BuildMaglev(chosen, size));
   for (uint16_t& slot : slots) slot = number_of[slot];
   return slots;
 }

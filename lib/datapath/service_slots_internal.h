@@ -14,8 +14,8 @@
 
 namespace ciliumcore::internal {
 
-// Of each slot the number of its backend; `numbers` are those of
-// service.backends, in their order. The same for the same backends and numbers,
+// Of each slot the number of its backend; `numbers` are those of `backends`, in
+// their order. The same for the same backends and numbers,
 // in any order.
 //
 // Whoever remembers no client chooses at random: the weights, divided by what
@@ -24,7 +24,8 @@ namespace ciliumcore::internal {
 // everybody if a Maglev table is smaller: the table, where one change moves
 // few. One backend has one slot; no weight, none.
 absl::StatusOr<std::vector<uint16_t>> SlotsOf(
-    const ServiceOptions& service, absl::Span<const uint16_t> numbers);
+    absl::Span<const Backend> backends, Affinity affinity,
+    absl::Span<const uint16_t> numbers);
 
 }  // namespace ciliumcore::internal
 

@@ -33,31 +33,37 @@ ServiceWriter::ServiceWriter(cc_state* state, ServiceMaps maps,
       lines_("cc_maglev", 0, static_cast<uint32_t>(maps_.slots.size())),
       backends_("cc_backends", 0, static_cast<uint32_t>(maps_.backends.size())),
       // Sockets remember backends of an earlier process.
-      born_(absl::Uniform<uint32_t>(absl::BitGen())),
-      current_(std::make_shared<const ServiceTable>()) {}
+      born_(absl::Uniform<uint32_t>(absl::BitGen())) {}
 
-absl::Status ServiceWriter::Stage(
-    const std::shared_ptr<const ServiceTable>& desired, uint32_t next,
-    Staging& staging) {
-  EraseUnwanted(*desired, next);
-  if (desired == current_) return absl::OkStatus();
-  for (const auto& [frontend, live] : live_) {
-    if (live.target == CC_SERVICE_NONE || desired->contains(frontend)) continue;
-    CC_RETURN_IF_ERROR(StageRemoval(frontend, next, staging));
+absl::Status ServiceWriter::Stage(const ServiceTable& desired, uint32_t next,
+                                  Staging& staging) {
+  EraseUnwanted(desired, next);
+  if (desired.IsSameAs(current_)) return absl::OkStatus();
+  std::vector<Frontend> gone;
+  std::map<Frontend, ServiceRef> others;
+  for (const Frontend& frontend : far_) {
+    const ServiceRef* wanted = desired.Find(frontend);
+    if (wanted != nullptr) others.emplace(frontend, *wanted);
   }
-  for (const auto& [frontend, service] : *desired) {
-    const auto found = live_.find(frontend);
-    if (found != live_.end() && found->second.target != CC_SERVICE_NONE &&
-        found->second.options == service && !found->second.is_far_for_now)
-      continue;
-    if (found == live_.end() && live_.size() >= room()) {
+  desired.DiffFrom(current_, [&](const Frontend& frontend,
+                                 const ServiceRef* was, const ServiceRef* is) {
+    if (is == nullptr) {
+      gone.push_back(frontend);
+    } else if (was == nullptr || **was != **is) {
+      others.insert_or_assign(frontend, *is);
+    }
+  });
+  for (const Frontend& frontend : gone)
+    CC_RETURN_IF_ERROR(StageRemoval(frontend, next, staging));
+  for (const auto& [frontend, service] : others) {
+    if (!live_.contains(frontend) && live_.size() >= room()) {
       // What nobody wants any more may still be there.
       CC_RETURN_IF_ERROR(grace_->WaitFor(next - 1));
-      EraseUnwanted(*desired, next);
+      EraseUnwanted(desired, next);
     }
     if (absl::Status staged = StageService(service, next, staging);
         !staged.ok()) {
-      return Annotate(staged, absl::StrCat("service ", service.ToString()));
+      return Annotate(staged, absl::StrCat("service ", service->ToString()));
     }
   }
   staging.OnPublished([this, desired] { current_ = desired; });
@@ -98,13 +104,14 @@ absl::Status ServiceWriter::StageRemoval(const Frontend& frontend,
   return absl::OkStatus();
 }
 
-absl::Status ServiceWriter::StageService(const ServiceOptions& service,
+absl::Status ServiceWriter::StageService(const ServiceRef& service,
                                          uint32_t next, Staging& staging) {
-  auto found = live_.find(service.frontend);
+  const Frontend& frontend = service->frontend;
+  auto found = live_.find(frontend);
   if (found == live_.end()) {
-    CC_ASSIGN_OR_RETURN(Live fresh, NewEntry(service.frontend, next));
-    found = live_.emplace(service.frontend, std::move(fresh)).first;
-    unwanted_.insert(service.frontend);  // until it is published
+    CC_ASSIGN_OR_RETURN(Live fresh, NewEntry(frontend, next));
+    found = live_.emplace(frontend, std::move(fresh)).first;
+    unwanted_.insert(frontend);  // until it is published
   }
   Live after = found->second;
   CC_RETURN_IF_ERROR(WaitForReaders(after));
@@ -120,7 +127,7 @@ absl::Status ServiceWriter::StageService(const ServiceOptions& service,
   // Judges no packet: it may change before the rest.
   __u32& life = maps_.services[after.index].affinity_ticks;
   staging.OnUndo([&life, before = life] { life = before; });
-  life = AffinityTicks(service);
+  life = AffinityTicks(*service);
   Switch(std::move(after), target, next, staging);
   return absl::OkStatus();
 }
@@ -157,8 +164,8 @@ absl::StatusOr<ServiceWriter::Live> ServiceWriter::NewEntry(
 absl::Status ServiceWriter::NumberBackends(Live& live, uint32_t next,
                                            Staging& staging) {
   std::set<std::pair<IpAddress, uint16_t>> wanted;
-  for (const Backend& backend : live.options.backends)
-    wanted.insert(KeyOf(backend));
+  const std::vector<Backend> backends = BackendsInForce(*live.options);
+  for (const Backend& backend : backends) wanted.insert(KeyOf(backend));
   for (auto it = live.numbers.begin(); it != live.numbers.end();) {
     if (wanted.contains(it->first)) {
       ++it;
@@ -171,25 +178,29 @@ absl::Status ServiceWriter::NumberBackends(Live& live, uint32_t next,
   while (!live.resting.empty() && grace_->IsOver(live.resting.front().first)) {
     live.resting.pop_front();
   }
-  if (live.options.backends.size() + live.resting.size() > live.room.count)
-    return MoveBackends(live, next, staging);
+  if (backends.size() + live.resting.size() > live.room.count)
+    return MoveBackends(live, backends, next, staging);
   std::vector<bool> taken(live.room.count);
   for (const auto& [key, number] : live.numbers) taken[number] = true;
   for (const auto& [epoch, number] : live.resting) taken[number] = true;
+  std::vector<uint32_t> written;
   uint16_t number = 0;
-  for (const Backend& backend : live.options.backends) {
+  for (const Backend& backend : backends) {
     if (live.numbers.contains(KeyOf(backend))) continue;
     while (taken[number]) ++number;
-    WriteBackend(live.room.first + number, backend, live.index);
+    written.push_back(live.room.first + number);
+    WriteBackend(written.back(), backend, live.index);
     live.numbers[KeyOf(backend)] = number++;
   }
+  EraseIfUndone(std::move(written), staging);
   return absl::OkStatus();
 }
 
 // To a larger room, or to the first. Who remembers a backend does so no more.
-absl::Status ServiceWriter::MoveBackends(Live& live, uint32_t next,
-                                         Staging& staging) {
-  const auto count = static_cast<uint32_t>(live.options.backends.size());
+absl::Status ServiceWriter::MoveBackends(Live& live,
+                                         absl::Span<const Backend> backends,
+                                         uint32_t next, Staging& staging) {
+  const auto count = static_cast<uint32_t>(backends.size());
   const uint32_t wanted =
       std::bit_ceil(std::max(kLeastRoom, count + count / 4));
   CC_ASSIGN_OR_RETURN(const uint32_t first, backends_.Take(wanted, *grace_));
@@ -205,12 +216,24 @@ absl::Status ServiceWriter::MoveBackends(Live& live, uint32_t next,
   live.room = {.first = first, .count = wanted};
   live.numbers.clear();
   live.resting.clear();
+  std::vector<uint32_t> written;
   uint16_t number = 0;
-  for (const Backend& backend : live.options.backends) {
-    WriteBackend(first + number, backend, live.index);
+  for (const Backend& backend : backends) {
+    written.push_back(first + number);
+    WriteBackend(written.back(), backend, live.index);
     live.numbers[KeyOf(backend)] = number++;
   }
+  EraseIfUndone(std::move(written), staging);
   return absl::OkStatus();
+}
+
+void ServiceWriter::EraseIfUndone(std::vector<uint32_t> written,
+                                  Staging& staging) {
+  if (written.empty()) return;
+  staging.OnUndo([this, written = std::move(written)] {
+    for (const uint32_t at : written)
+      StoreRelease(&maps_.backends[at].born, uint32_t{0});
+  });
 }
 
 // Nobody has this entry from a table; who remembers it from before sees that it
@@ -242,11 +265,12 @@ absl::StatusOr<uint64_t> ServiceWriter::BuildTarget(const Live& before,
   live.lines = {};
   live.is_far_for_now = false;
   std::vector<uint16_t> numbers;
-  for (const Backend& backend : live.options.backends) {
+  const std::vector<Backend> backends = BackendsInForce(*live.options);
+  for (const Backend& backend : backends) {
     numbers.push_back(live.numbers.at(KeyOf(backend)));
   }
   CC_ASSIGN_OR_RETURN(const std::vector<uint16_t> slots,
-                      SlotsOf(live.options, numbers));
+                      SlotsOf(backends, live.options->affinity, numbers));
   if (slots.empty()) return uint64_t{CC_SERVICE_EMPTY};
   const auto size = static_cast<uint32_t>(slots.size());
   if (size <= CC_SERVICE_FEW &&
@@ -274,7 +298,7 @@ uint64_t ServiceWriter::BuildFew(const Live& before, Live& live,
   }
   const uint64_t target =
       CC_SERVICE_FEW_TARGET(packed, slots.size(), live.room.first);
-  const ServiceOptions& options = live.options;
+  const ServiceOptions& options = *live.options;
   if (!options.frontend.address.is_v4() ||
       options.affinity == Affinity::kClientIp ||
       *std::max_element(slots.begin(), slots.end()) >= CC_SERVICE_NEAR) {
@@ -315,7 +339,7 @@ void ServiceWriter::Switch(Live after, uint64_t target, uint32_t next,
       .kind = JournalKind::kService, .key = EncodeKey(frontend), .value = {}};
   if (target != CC_SERVICE_NONE) {
     record.value = Encode(JournalService{
-        .options = after.options, .lines = after.lines, .room = after.room});
+        .options = *after.options, .lines = after.lines, .room = after.room});
   }
   staging.Record(std::move(record));
   staging.OnPublished([this, frontend, after = std::move(after)]() mutable {
@@ -323,6 +347,11 @@ void ServiceWriter::Switch(Live after, uint64_t target, uint32_t next,
       unwanted_.insert(frontend);
     } else {
       unwanted_.erase(frontend);
+    }
+    if (after.is_far_for_now) {
+      far_.insert(frontend);
+    } else {
+      far_.erase(frontend);
     }
     live_[frontend] = std::move(after);
   });

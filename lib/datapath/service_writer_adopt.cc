@@ -8,15 +8,15 @@
 namespace ciliumcore::internal {
 
 absl::Status ServiceWriter::Adopt(const Found& found) {
-  auto services = std::make_shared<ServiceTable>();
+  std::map<Frontend, ServiceRef> services;
   CC_RETURN_IF_ERROR(index_.ForEach(
-      [&](uint32_t index) { return AdoptOne(index, found, *services); }));
+      [&](uint32_t index) { return AdoptOne(index, found, services); }));
   CC_RETURN_IF_ERROR(found.ForEach(
       JournalKind::kService,
       [&](const std::string&, const std::string& value) -> absl::Status {
         const auto service = DecodeService(value);
         if (service.has_value() &&
-            services->contains(service->options.frontend)) {
+            services.contains(service->options.frontend)) {
           return absl::OkStatus();
         }
         return absl::DataLossError(absl::StrCat(
@@ -24,12 +24,27 @@ absl::Status ServiceWriter::Adopt(const Found& found) {
             service.has_value() ? service->options.ToString() : "of a record",
             ", found none"));
       }));
-  current_ = std::move(services);
+  EraseStrayBackends(found.epoch);
+  current_ = ServiceTable::FromSorted({services.begin(), services.end()});
   return absl::OkStatus();
 }
 
+// Those of a change that never was.
+void ServiceWriter::EraseStrayBackends(uint32_t epoch) {
+  std::vector<bool> are_known(maps_.backends.size());
+  for (const auto& [frontend, live] : live_) {
+    for (const auto& [key, number] : live.numbers)
+      are_known[live.room.first + number] = true;
+  }
+  for (uint32_t at = 0; at < are_known.size(); ++at) {
+    cc_backend& backend = maps_.backends[at];
+    if (!are_known[at] && IsInForce(backend, epoch))
+      StoreRelease(&backend.born, uint32_t{0});
+  }
+}
+
 absl::Status ServiceWriter::AdoptOne(uint32_t index, const Found& found,
-                                     ServiceTable& services) {
+                                     std::map<Frontend, ServiceRef>& services) {
   if (!entries_.Reserve(index, 1)) {
     return DamagedEntry("cc_services", index, "expected one below ",
                         entries_.capacity() + 1);
@@ -61,7 +76,8 @@ absl::Status ServiceWriter::AdoptOne(uint32_t index, const Found& found,
       return DamagedEntry("cc_services", index, frontend.ToString(),
                           ": its record in the journal cannot be read");
     }
-    live.options = std::move(service->options);
+    live.options =
+        std::make_shared<const ServiceOptions>(std::move(service->options));
     live.lines = service->lines;
     live.room = service->room;
     if ((live.lines.count != 0 &&
@@ -72,7 +88,7 @@ absl::Status ServiceWriter::AdoptOne(uint32_t index, const Found& found,
                           ": expected room of its own");
     }
     CC_RETURN_IF_ERROR(AdoptBackends(live, found.epoch));
-    const uint32_t ticks = AffinityTicks(live.options);
+    const uint32_t ticks = AffinityTicks(*live.options);
     if (entry.affinity_ticks != ticks) entry.affinity_ticks = ticks;
     services.emplace(frontend, live.options);
   } else {
@@ -88,19 +104,16 @@ absl::Status ServiceWriter::AdoptBackends(Live& live, uint32_t epoch) {
   std::map<std::pair<IpAddress, uint16_t>, uint16_t> numbers;
   for (uint32_t number = 0; number < live.room.count; ++number) {
     const cc_backend& backend = maps_.backends[live.room.first + number];
-    const bool has_ended =
-        backend.until != 0 && static_cast<int32_t>(epoch - backend.until) >= 0;
-    if (backend.born == 0 || backend.service != live.index || has_ended)
-      continue;
+    if (backend.service != live.index || !IsInForce(backend, epoch)) continue;
     // Of two, the second was to replace the first in a change that never was.
     numbers.emplace(
         std::pair(abi::FromAddr(backend.addr), abi::FromBe16(backend.port)),
         static_cast<uint16_t>(number));
   }
-  for (const Backend& backend : live.options.backends) {
+  for (const Backend& backend : BackendsInForce(*live.options)) {
     const auto found = numbers.find({backend.address, backend.port});
     if (found == numbers.end()) {
-      return DamagedEntry("cc_services", live.index, live.options.ToString(),
+      return DamagedEntry("cc_services", live.index, live.options->ToString(),
                           ": expected backend ", backend.address.ToString(),
                           ", found none");
     }

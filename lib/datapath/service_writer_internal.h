@@ -45,10 +45,9 @@ class ServiceWriter {
   void Plan(const ServiceTable& desired, ChangePlan& plan) const;
 
   // Prepares `desired` to be true from epoch `next` on. On an error the caller
-  // undoes `staging`. If `desired` is what is true now, O(those on their way
-  // out).
-  absl::Status Stage(const std::shared_ptr<const ServiceTable>& desired,
-                     uint32_t next, Staging& staging);
+  // undoes `staging`. O(what differs from what is true now).
+  absl::Status Stage(const ServiceTable& desired, uint32_t next,
+                     Staging& staging);
 
   ServiceMaps& maps() { return maps_; }
 
@@ -61,7 +60,7 @@ class ServiceWriter {
     uint8_t which = 0;    // where the target is
     uint64_t target = CC_SERVICE_NONE;
     bool is_far_for_now = false;  // the next change can copy its backends
-    ServiceOptions options;
+    ServiceRef options = std::make_shared<const ServiceOptions>();
     Range lines, room;  // of its slots; of its backends
     std::map<std::pair<IpAddress, uint16_t>, uint16_t> numbers;  // in the room
     // Numbers that were given up, and at which epoch; ascending.
@@ -69,19 +68,23 @@ class ServiceWriter {
   };
 
   absl::Status AdoptOne(uint32_t index, const Found& found,
-                        ServiceTable& services);
+                        std::map<Frontend, ServiceRef>& services);
   absl::Status AdoptBackends(Live& live, uint32_t epoch);
+  void EraseStrayBackends(uint32_t epoch);
   uint32_t AffinityTicks(const ServiceOptions& service) const;
 
-  absl::Status StageService(const ServiceOptions& service, uint32_t next,
+  absl::Status StageService(const ServiceRef& service, uint32_t next,
                             Staging& staging);
   absl::Status StageRemoval(const Frontend& frontend, uint32_t next,
                             Staging& staging);
   absl::StatusOr<Live> NewEntry(const Frontend& frontend, uint32_t next);
   // Gives every backend of `options` a number, and takes back those of others.
   absl::Status NumberBackends(Live& live, uint32_t next, Staging& staging);
-  absl::Status MoveBackends(Live& live, uint32_t next, Staging& staging);
+  absl::Status MoveBackends(Live& live, absl::Span<const Backend> backends,
+                            uint32_t next, Staging& staging);
   void WriteBackend(uint32_t at, const Backend& backend, uint32_t service);
+  // Nobody has these entries of cc_backends then.
+  void EraseIfUndone(std::vector<uint32_t> written, Staging& staging);
   void EndBackend(uint32_t at, uint32_t next, Staging& staging);
   // The word for the numbered backends; its slots are in `live.lines`. `before`
   // is what programs may still read.
@@ -102,9 +105,10 @@ class ServiceWriter {
   ServiceIndex index_;
   RangePool entries_, lines_, backends_;
   uint32_t born_;  // of the next backend
-  std::shared_ptr<const ServiceTable> current_;
+  ServiceTable current_;
   std::map<Frontend, Live> live_;
   std::set<Frontend> unwanted_;  // of live_, those that stand for nothing
+  std::set<Frontend> far_;       // those that are far for now
 };
 
 }  // namespace ciliumcore::internal

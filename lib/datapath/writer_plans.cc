@@ -121,16 +121,16 @@ void ServiceWriter::Plan(const ServiceTable& desired, ChangePlan& plan) const {
     const auto live = live_.find(frontend);
     const bool is_known =
         live != live_.end() && live->second.target != CC_SERVICE_NONE;
-    if (is_known && live->second.options == service) continue;
+    if (is_known && *live->second.options == *service) continue;
     if (live == live_.end()) ++entries;
-    if (!is_known) backends += service.backends.size();
+    if (!is_known) backends += service->backends.size();
     plan.changes.push_back({is_known ? Action::kAlter : Action::kAdd,
-                            absl::StrCat("service ", service.ToString())});
+                            absl::StrCat("service ", service->ToString())});
   }
   for (const auto& [frontend, live] : live_) {
     if (live.target != CC_SERVICE_NONE && !desired.contains(frontend)) {
       plan.changes.push_back(
-          {Action::kEnd, absl::StrCat("service ", live.options.ToString())});
+          {Action::kEnd, absl::StrCat("service ", live.options->ToString())});
     }
   }
   WantRoom(entries_, entries, plan);
@@ -165,7 +165,7 @@ ChangePlan Publisher::Plan(const DesiredState& desired) const {
   }
   AddPrefixes(*desired.nodes, places);
   places_.Plan(places, plan);
-  if (services_.has_value()) services_->Plan(*desired.services, plan);
+  if (services_.has_value()) services_->Plan(desired.services, plan);
   return plan;
 }
 

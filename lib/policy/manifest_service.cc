@@ -100,13 +100,39 @@ void ReadAffinity(const Field& spec, Service& service) {
   }
 }
 
-void CheckServiceStatus(const Field& status) {
+bool IsLocal(const Field& traffic_policy) {
+  if (traffic_policy.present() && !traffic_policy.Is("Cluster") &&
+      !traffic_policy.Is("Local") && !traffic_policy.Is("")) {
+    traffic_policy.Expected("Cluster or Local");
+  }
+  return traffic_policy.Is("Local");
+}
+
+// The ranges, and what Cilium's annotation says of them.
+void ReadSourceRanges(const Field& ranges, const Field& annotations,
+                      Service& service) {
+  for (const Field& range : ranges.Items()) {
+    const auto prefix = ReadPrefix(range);
+    if (prefix.has_value()) service.source_ranges.push_back(*prefix);
+  }
+  const Field policy = annotations["service.cilium.io/src-ranges-policy"];
+  if (policy.present() && !policy.Is("allow") && !policy.Is("deny")) {
+    policy.Expected("allow or deny");
+  }
+  service.source_ranges_deny = policy.Is("deny");
+}
+
+// The balancer's addresses; the status is the server's.
+void ReadServiceStatus(const Field& status, Service& service) {
   if (!status.HasOnly({"loadBalancer", "conditions"})) return;
   const Field balancer = status["loadBalancer"];
   if (!balancer.HasOnly({"ingress"})) return;
   for (const Field& ingress : balancer["ingress"].Items()) {
     if (!ingress.HasOnly({"ip", "hostname", "ipMode", "ports"})) continue;
-    ReadAddress(ingress["ip"]);
+    const auto address = ReadAddress(ingress["ip"]);
+    if (address.has_value() && !ingress["ipMode"].Is("Proxy")) {
+      service.load_balancer_ips.push_back(*address);
+    }
     for (const Field& port : ingress["ports"].Items()) {
       port.HasOnly({"port", "protocol", "error"});
     }
@@ -145,9 +171,16 @@ Service ReadService(const Field& root, const ObjectMeta& meta) {
   spec["publishNotReadyAddresses"].Bool();
   spec["allocateLoadBalancerNodePorts"].Bool();
   spec["healthCheckNodePort"].Int(0, 65535, "a port");
-  for (const Field& address : spec["externalIPs"].Items()) ReadAddress(address);
+  for (const Field& field : spec["externalIPs"].Items()) {
+    const auto address = ReadAddress(field);
+    if (address.has_value()) service.external_ips.push_back(*address);
+  }
   ReadAffinity(spec, service);
-  CheckServiceStatus(root["status"]);
+  ReadServiceStatus(root["status"], service);
+  ReadSourceRanges(spec["loadBalancerSourceRanges"],
+                   root["metadata"]["annotations"], service);
+  service.is_internally_local = IsLocal(spec["internalTrafficPolicy"]);
+  service.is_externally_local = IsLocal(spec["externalTrafficPolicy"]);
 
   service.type = spec["type"].String().value_or("ClusterIP");
   if (service.type != "ClusterIP" && service.type != "NodePort" &&

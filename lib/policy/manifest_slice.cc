@@ -97,6 +97,18 @@ void ReadConditions(const Field& conditions, SliceEndpoint& endpoint) {
   endpoint.is_terminating = conditions["terminating"].Bool().value_or(false);
 }
 
+// Of [{name: a}, {name: b}].
+std::vector<std::string> ReadNames(const Field& list) {
+  std::vector<std::string> names;
+  for (const Field& item : list.Items()) {
+    if (!item.HasOnly({"name"})) continue;
+    const auto name = item["name"].String();
+    if (!name.has_value()) item["name"].Expected("a name");
+    names.push_back(name.value_or(""));
+  }
+  return names;
+}
+
 SliceEndpoint ReadSliceEndpoint(const Field& field, AddressType type) {
   SliceEndpoint endpoint;
   if (!field.HasOnly({"addresses", "conditions", "hostname", "targetRef",
@@ -105,8 +117,12 @@ SliceEndpoint ReadSliceEndpoint(const Field& field, AddressType type) {
     return endpoint;
   }
   CheckTarget(field["targetRef"]);
-  for (const char* name : {"hostname", "nodeName", "zone"}) {
-    field[name].String();
+  field["hostname"].String();
+  field["zone"].String();
+  endpoint.node = field["nodeName"].String().value_or("");
+  if (field["hints"].HasOnly({"forZones", "forNodes"})) {
+    endpoint.for_zones = ReadNames(field["hints"]["forZones"]);
+    endpoint.for_nodes = ReadNames(field["hints"]["forNodes"]);
   }
   ReadConditions(field["conditions"], endpoint);
   for (const Field& item :
@@ -136,9 +152,11 @@ void ReadSubsetAddresses(const Field& addresses, bool is_ready,
     if (!field["ip"].present()) field["ip"].Expected("an IP address");
     const auto address = ReadEndpointAddress(field["ip"]);
     if (!address.has_value()) continue;
-    slice.endpoints.push_back({.addresses = {*address},
-                               .is_ready = is_ready,
-                               .is_serving = is_ready});
+    slice.endpoints.push_back(
+        {.addresses = {*address},
+         .is_ready = is_ready,
+         .is_serving = is_ready,
+         .node = field["nodeName"].String().value_or("")});
   }
 }
 

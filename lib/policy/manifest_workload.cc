@@ -17,6 +17,11 @@ namespace {
 
 using Names = absl::Span<const absl::string_view>;
 
+// "Any of them", of its family.
+bool IsUnspecified(const IpAddress& address) {
+  return address == IpAddress::FromV4(0) || address == IpAddress();
+}
+
 constexpr absl::string_view kTopFields[] = {"apiVersion", "kind", "metadata",
                                             "spec", "status"};
 
@@ -159,7 +164,8 @@ constexpr absl::string_view kContainerFields[] = {
     "workingDir",
 };
 
-NamedPort ReadContainerPort(const Field& field) {
+NamedPort ReadContainerPort(const Field& field,
+                            std::vector<HostPort>& host_ports) {
   NamedPort named;
   if (!field.HasOnly(
           {"name", "containerPort", "protocol", "hostPort", "hostIP"})) {
@@ -173,21 +179,34 @@ NamedPort ReadContainerPort(const Field& field) {
   if (!number.present()) number.Expected("a port in 1..65535");
   named.port = {ReadProtocol(field["protocol"]),
                 ReadPortNumber(number).value_or(0)};
-  field["hostPort"].Int(0, 65535, "a port");
+  const auto host_port = field["hostPort"].Int(0, 65535, "a port").value_or(0);
+  const Field host_ip = field["hostIP"];
+  std::optional<IpAddress> address;
+  if (host_ip.present() && !host_ip.Is("")) address = ReadAddress(host_ip);
+  if (address.has_value() && IsUnspecified(*address)) address.reset();
+  if (host_port != 0) {
+    host_ports.push_back(
+        {.address = address,
+         .port = {named.port.protocol, static_cast<uint16_t>(host_port)},
+         .target = named.port.port});
+  }
   return named;
 }
 
 // The ports of those containers that serve while the pod runs: an init
 // container only if it is never to end.
-void ReadContainers(const Field& containers, bool is_init,
-                    std::vector<NamedPort>& ports) {
+void ReadContainers(const Field& containers, bool is_init, Pod& pod) {
   for (const Field& container : containers.Items()) {
     if (!container.HasOnly(kContainerFields) && !container.is_map()) continue;
     const bool serves =
         !is_init || container["restartPolicy"].String() == "Always";
     for (const Field& port : container["ports"].Items()) {
-      const NamedPort named = ReadContainerPort(port);
-      if (serves) ports.push_back(named);
+      std::vector<HostPort> host_ports;
+      const NamedPort named = ReadContainerPort(port, host_ports);
+      if (!serves) continue;
+      pod.ports.push_back(named);
+      pod.host_ports.insert(pod.host_ports.end(), host_ports.begin(),
+                            host_ports.end());
     }
   }
 }
@@ -195,9 +214,12 @@ void ReadContainers(const Field& containers, bool is_init,
 void ReadPodSpec(const Field& spec, Pod& pod) {
   if (!spec.HasOnly(kPodFields) && !spec.is_map()) return;
   pod.host_network = spec["hostNetwork"].Bool().value_or(false);
-  ReadContainers(spec["initContainers"], /*is_init=*/true, pod.ports);
-  ReadContainers(spec["containers"], /*is_init=*/false, pod.ports);
-  ReadContainers(spec["ephemeralContainers"], /*is_init=*/true, pod.ports);
+  pod.node = spec["nodeName"].String().value_or("");
+  ReadContainers(spec["initContainers"], /*is_init=*/true, pod);
+  ReadContainers(spec["containers"], /*is_init=*/false, pod);
+  ReadContainers(spec["ephemeralContainers"], /*is_init=*/true, pod);
+  // In the host's network its ports are the node's own.
+  if (pod.host_network) pod.host_ports.clear();
 }
 
 // The status of a pod is the server's; only what is read is checked.

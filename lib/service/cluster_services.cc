@@ -8,9 +8,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/status_macros_internal.h"
+#include "lib/service/service_backends_internal.h"
 
 namespace ciliumcore {
 namespace {
+
+constexpr absl::string_view kZoneLabel = "topology.kubernetes.io/zone";
 
 std::string NameOf(const Service& service) {
   return absl::StrCat(service.ns, "/", service.name);
@@ -65,120 +69,6 @@ class AddressBook {
   std::set<IpAddress> taken_;
 };
 
-// The pod's port that a service's port means, if it has it.
-std::optional<uint16_t> TargetOf(const ServicePort& port, const Pod& pod) {
-  if (port.target_port.has_value()) return port.target_port;
-  if (port.target_name.empty()) return port.port.port;
-  for (const NamedPort& named : pod.ports) {
-    if (named.name == port.target_name &&
-        named.port.protocol == port.port.protocol)
-      return named.port.port;
-  }
-  return std::nullopt;
-}
-
-std::vector<Backend> PodBackends(const ServicePort& port,
-                                 const std::vector<const Pod*>& pods,
-                                 bool is_v4) {
-  std::vector<Backend> backends;
-  for (const Pod* pod : pods) {
-    const std::optional<uint16_t> target = TargetOf(port, *pod);
-    if (!target.has_value()) continue;
-    for (const IpAddress& address : pod->addresses) {
-      if (address.is_v4() == is_v4)
-        backends.push_back({.address = address, .port = *target});
-    }
-  }
-  // Pods of the host's network may share an address.
-  std::sort(backends.begin(), backends.end());
-  backends.erase(std::unique(backends.begin(), backends.end()), backends.end());
-  return backends;
-}
-
-bool Means(const SlicePort& of_slice, const ServicePort& port) {
-  return of_slice.port.has_value() && of_slice.name == port.name &&
-         of_slice.protocol == port.port.protocol;
-}
-
-// Those that are ready. Those that end and still serve keep the clients that
-// they have; where nobody is ready, they get the new ones as well.
-std::vector<Backend> SliceBackends(
-    const ServicePort& port, const std::vector<const EndpointSlice*>& slices,
-    bool is_v4) {
-  // Slices may overlap for a while; ready is what one of them calls ready.
-  std::map<std::pair<IpAddress, uint16_t>, bool> are_ready;
-  bool any_ready = false;
-  for (const EndpointSlice* slice : slices) {
-    for (const SlicePort& of_slice : slice->ports) {
-      if (!Means(of_slice, port)) continue;
-      for (const SliceEndpoint& endpoint : slice->endpoints) {
-        const bool is_draining = endpoint.is_serving && endpoint.is_terminating;
-        if (!endpoint.is_ready && !is_draining) continue;
-        for (const IpAddress& address : endpoint.addresses) {
-          if (address.is_v4() != is_v4) continue;
-          are_ready[{address, *of_slice.port}] |= endpoint.is_ready;
-          any_ready |= endpoint.is_ready;
-        }
-      }
-    }
-  }
-  std::vector<Backend> backends;
-  backends.reserve(are_ready.size());
-  for (const auto& [at, is_ready] : are_ready) {
-    backends.push_back({.address = at.first,
-                        .port = at.second,
-                        .weight = is_ready || !any_ready ? 1u : 0u});
-  }
-  return backends;
-}
-
-// What manifests say of one service's backends: slices, or else pods.
-struct Origin {
-  std::vector<const EndpointSlice*> slices;
-  std::vector<const Pod*> pods;
-
-  std::vector<Backend> BackendsOf(const ServicePort& port, bool is_v4) const {
-    return slices.empty() ? PodBackends(port, pods, is_v4)
-                          : SliceBackends(port, slices, is_v4);
-  }
-
-  std::string WhyNone(const Service& service, const ServicePort& port) const {
-    if (!slices.empty()) {
-      const auto has_port = [&](const EndpointSlice* slice) {
-        return std::any_of(
-            slice->ports.begin(), slice->ports.end(),
-            [&](const SlicePort& of_slice) { return Means(of_slice, port); });
-      };
-      return std::any_of(slices.begin(), slices.end(), has_port)
-                 ? "its slices have no endpoint of its family that is ready"
-                 : absl::StrCat("its slices have no ",
-                                ProtocolName(port.port.protocol), " port \"",
-                                port.name, "\" with a number");
-    }
-    if (!service.selector.has_value())
-      return "it has no selector and no slices";
-    if (pods.empty()) return "it selects no pod";
-    if (!port.target_name.empty()) {
-      return absl::StrCat("no pod that it selects has a port ",
-                          port.target_name);
-    }
-    return "no pod that it selects has an address of its family";
-  }
-};
-
-Origin OriginOf(const Cluster& cluster, const Service& service,
-                const SliceIndex& index) {
-  Origin origin;
-  const auto slices = index.find({service.ns, service.name});
-  if (slices != index.end()) origin.slices = slices->second;
-  for (const Pod& pod : cluster.pods) {
-    if (pod.ns == service.ns && service.selector.has_value() &&
-        service.selector->Matches(pod.labels))
-      origin.pods.push_back(&pod);
-  }
-  return origin;
-}
-
 // Slices that nobody asks.
 void NoteStraySlices(const Cluster& cluster, SliceIndex index,
                      std::vector<std::string>& notes) {
@@ -193,53 +83,192 @@ void NoteStraySlices(const Cluster& cluster, SliceIndex index,
   }
 }
 
+// The frontends of one service but for the ports.
+struct FrontendAddress {
+  IpAddress address;
+  FrontendKind kind;
+};
+
+// Makes the services of one cluster, in order.
+class Builder {
+ public:
+  Builder(const Cluster& cluster, const ClusterServicesOptions& options)
+      : cluster_(cluster), options_(options), book_(cluster, options) {}
+
+  absl::StatusOr<ClusterServices> Build() {
+    CC_RETURN_IF_ERROR(FindNode());
+    const SliceIndex index = IndexSlices(cluster_);
+    for (const Service& service : cluster_.services) {
+      if (!HasFrontend(service)) continue;
+      CC_RETURN_IF_ERROR(AddService(
+          service, internal::BackendOrigin(cluster_, service, index)));
+    }
+    for (const Pod& pod : cluster_.pods) CC_RETURN_IF_ERROR(AddHostPorts(pod));
+    NoteStraySlices(cluster_, index, out_.notes);
+    return std::move(out_);
+  }
+
+ private:
+  absl::Status FindNode() {
+    node_addresses_ = options_.node_addresses;
+    locality_.node = options_.node;
+    if (options_.node.empty()) return absl::OkStatus();
+    const auto node = cluster_.nodes.find(options_.node);
+    if (node == cluster_.nodes.end()) {
+      // Then only what is given can be known of it.
+      if (!node_addresses_.empty()) return absl::OkStatus();
+      return absl::InvalidArgumentError(
+          absl::StrCat("node ", options_.node,
+                       ": expected a Node of that name, found none"));
+    }
+    const std::string* zone = node->second.labels.Get(kZoneLabel);
+    if (zone != nullptr) locality_.zone = *zone;
+    if (node_addresses_.empty()) node_addresses_ = node->second.addresses;
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<FrontendAddress>> AddressesOf(
+      const Service& service) {
+    std::vector<FrontendAddress> found;
+    const auto add = [&](const std::vector<IpAddress>& addresses,
+                         FrontendKind kind) {
+      for (const IpAddress& address : addresses) {
+        // One of a balancer may be an external one too: the same backends.
+        const bool is_known = std::any_of(found.begin(), found.end(),
+                                          [&](const FrontendAddress& known) {
+                                            return known.address == address;
+                                          });
+        if (!is_known) found.push_back({address, kind});
+      }
+    };
+    if (options_.scope == ServiceScope::kInternal) {
+      CC_ASSIGN_OR_RETURN(const std::vector<IpAddress> own, book_.Of(service));
+      add(own, FrontendKind::kClusterIp);
+    }
+    if (service.type == "LoadBalancer") {
+      add(service.load_balancer_ips, FrontendKind::kLoadBalancer);
+    }
+    add(service.external_ips, FrontendKind::kExternalIp);
+    return found;
+  }
+
+  absl::Status AddService(const Service& service,
+                          const internal::BackendOrigin& origin) {
+    CC_ASSIGN_OR_RETURN(const std::vector<FrontendAddress> addresses,
+                        AddressesOf(service));
+    for (const ServicePort& port : service.ports) {
+      if (!IsBalanced(port.port.protocol)) continue;
+      for (const FrontendAddress& at : addresses)
+        CC_RETURN_IF_ERROR(AddFrontend(service, port, at, port.port, origin));
+      if (port.node_port == 0 || service.type == "ClusterIP") continue;
+      for (const IpAddress& address : node_addresses_) {
+        CC_RETURN_IF_ERROR(
+            AddFrontend(service, port, {address, FrontendKind::kNodePort},
+                        {port.port.protocol, port.node_port}, origin));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status AddFrontend(const Service& service, const ServicePort& port,
+                           const FrontendAddress& at, PortProtocol number,
+                           const internal::BackendOrigin& origin) {
+    const bool is_cluster_ip = at.kind == FrontendKind::kClusterIp;
+    internal::Locality locality = locality_;
+    locality.is_local = is_cluster_ip
+                            ? service.is_internally_local
+                            : service.is_externally_local &&
+                                  options_.scope == ServiceScope::kExternal;
+    const bool is_v4 = at.address.is_v4();
+    ServiceOptions made = {
+        .name = absl::StrCat(
+            NameOf(service), ":",
+            port.name.empty() ? absl::StrCat(port.port.port) : port.name),
+        .frontend = {.address = at.address, .port = number},
+        .backends = origin.BackendsOf(port, is_v4, locality),
+        .kind = at.kind};
+    if (service.affinity_seconds.has_value()) {
+      made.affinity = Affinity::kClientIp;
+      made.affinity_timeout = absl::Seconds(*service.affinity_seconds);
+    }
+    if (at.kind == FrontendKind::kLoadBalancer) {
+      for (const IpPrefix& range : service.source_ranges) {
+        if (range.is_v4() == is_v4) made.source_ranges.push_back(range);
+      }
+      made.source_ranges_deny = service.source_ranges_deny;
+      // Ranges of the other family alone let nobody of this one in.
+      if (made.source_ranges.empty() && !service.source_ranges.empty() &&
+          !made.source_ranges_deny) {
+        made.source_ranges.push_back(NobodyOf(is_v4));
+      }
+    }
+    if (made.backends.empty()) {
+      out_.notes.push_back(absl::StrCat("service ", made.ToString(), ": ",
+                                        origin.WhyNone(port, is_v4, locality)));
+    }
+    return Add(std::move(made));
+  }
+
+  absl::Status AddHostPorts(const Pod& pod) {
+    if (options_.node.empty() || pod.node != options_.node)
+      return absl::OkStatus();
+    for (const HostPort& port : pod.host_ports) {
+      if (!IsBalanced(port.port.protocol)) continue;
+      const std::vector<IpAddress> at =
+          port.address.has_value() ? std::vector<IpAddress>{*port.address}
+                                   : node_addresses_;
+      for (const IpAddress& address : at) {
+        ServiceOptions made = {
+            .name = absl::StrCat(pod.ns, "/", pod.name, ":", port.port.port),
+            .frontend = {.address = address, .port = port.port},
+            .kind = FrontendKind::kHostPort};
+        for (const IpAddress& own : pod.addresses) {
+          if (own.is_v4() == address.is_v4())
+            made.backends.push_back({.address = own, .port = port.target});
+        }
+        CC_RETURN_IF_ERROR(Add(std::move(made)));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Add(ServiceOptions made) {
+    const auto [owner, is_new] =
+        owners_.emplace(made.frontend, out_.services.size());
+    if (!is_new) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("service ", made.ToString(),
+                       ": its frontend is also that of service ",
+                       out_.services[owner->second].name));
+    }
+    out_.services.push_back(std::move(made));
+    return absl::OkStatus();
+  }
+
+  static bool IsBalanced(Protocol protocol) {
+    return protocol == Protocol::kTcp || protocol == Protocol::kUdp;
+  }
+
+  // An address that no client has.
+  static IpPrefix NobodyOf(bool is_v4) {
+    return IpPrefix::Of(is_v4 ? IpAddress::FromV4(0) : IpAddress(),
+                        is_v4 ? 32 : 128);
+  }
+
+  const Cluster& cluster_;
+  const ClusterServicesOptions& options_;
+  AddressBook book_;
+  internal::Locality locality_;
+  std::vector<IpAddress> node_addresses_;
+  std::map<Frontend, size_t> owners_;  // indices of out_.services
+  ClusterServices out_;
+};
+
 }  // namespace
 
 absl::StatusOr<ClusterServices> ServicesOf(
     const Cluster& cluster, const ClusterServicesOptions& options) {
-  AddressBook book(cluster, options);
-  const SliceIndex index = IndexSlices(cluster);
-  ClusterServices out;
-  std::map<Frontend, std::string> owners;
-  for (const Service& service : cluster.services) {
-    if (!HasFrontend(service)) continue;
-    const absl::StatusOr<std::vector<IpAddress>> addresses = book.Of(service);
-    if (!addresses.ok()) return addresses.status();
-    const Origin origin = OriginOf(cluster, service, index);
-    for (const ServicePort& port : service.ports) {
-      if (port.port.protocol != Protocol::kTcp &&
-          port.port.protocol != Protocol::kUdp)
-        continue;
-      const std::string name = absl::StrCat(
-          NameOf(service), ":",
-          port.name.empty() ? absl::StrCat(port.port.port) : port.name);
-      for (const IpAddress& address : *addresses) {
-        ServiceOptions options_of = {
-            .name = name,
-            .frontend = {.address = address, .port = port.port},
-            .backends = origin.BackendsOf(port, address.is_v4())};
-        if (service.affinity_seconds.has_value()) {
-          options_of.affinity = Affinity::kClientIp;
-          options_of.affinity_timeout =
-              absl::Seconds(*service.affinity_seconds);
-        }
-        const auto [owner, is_new] = owners.emplace(options_of.frontend, name);
-        if (!is_new) {
-          return absl::InvalidArgumentError(absl::StrCat(
-              "service ", options_of.ToString(),
-              ": its frontend is also that of service ", owner->second));
-        }
-        if (options_of.backends.empty()) {
-          out.notes.push_back(absl::StrCat("service ", options_of.ToString(),
-                                           ": ",
-                                           origin.WhyNone(service, port)));
-        }
-        out.services.push_back(std::move(options_of));
-      }
-    }
-  }
-  NoteStraySlices(cluster, index, out.notes);
-  return out;
+  return Builder(cluster, options).Build();
 }
 
 }  // namespace ciliumcore

@@ -22,6 +22,55 @@ absl::Status Invalid(const ServiceOptions& service, absl::string_view what) {
 
 }  // namespace
 
+absl::string_view BackendStateName(BackendState state) {
+  switch (state) {
+    case BackendState::kActive:
+      return "active";
+    case BackendState::kTerminating:
+      return "terminating";
+    case BackendState::kQuarantined:
+      return "quarantined";
+    case BackendState::kMaintenance:
+      return "maintenance";
+  }
+  return "";
+}
+
+absl::string_view FrontendKindName(FrontendKind kind) {
+  switch (kind) {
+    case FrontendKind::kClusterIp:
+      return "ClusterIP";
+    case FrontendKind::kExternalIp:
+      return "ExternalIP";
+    case FrontendKind::kLoadBalancer:
+      return "LoadBalancer";
+    case FrontendKind::kNodePort:
+      return "NodePort";
+    case FrontendKind::kHostPort:
+      return "HostPort";
+  }
+  return "";
+}
+
+std::vector<Backend> BackendsInForce(const ServiceOptions& service) {
+  const bool any_active = std::any_of(
+      service.backends.begin(), service.backends.end(),
+      [](const Backend& backend) {
+        return backend.state == BackendState::kActive && backend.weight != 0;
+      });
+  std::vector<Backend> in_force;
+  in_force.reserve(service.backends.size());
+  for (Backend backend : service.backends) {
+    if (backend.state == BackendState::kQuarantined) continue;
+    if (backend.state == BackendState::kMaintenance ||
+        (backend.state == BackendState::kTerminating && any_active)) {
+      backend.weight = 0;
+    }
+    in_force.push_back(backend);
+  }
+  return in_force;
+}
+
 std::string Frontend::ToString() const {
   return absl::StrCat(Text(address, port.port), "/",
                       ProtocolName(port.protocol));
@@ -56,7 +105,21 @@ absl::Status ValidateService(const ServiceOptions& service) {
                      absl::StrCat("its backend ", backend.address.ToString(),
                                   " has no port"));
     }
+    if (backend.weight > kMaxBackendWeight) {
+      return Invalid(
+          service,
+          absl::StrCat("its backend ", Text(backend.address, backend.port),
+                       ": expected a weight of at most ", kMaxBackendWeight,
+                       ", found ", backend.weight));
+    }
     seen.emplace_back(backend.address, backend.port);
+  }
+  for (const IpPrefix& range : service.source_ranges) {
+    if (range.is_v4() != address.is_v4()) {
+      return Invalid(service,
+                     absl::StrCat("its source range ", range.ToString(),
+                                  " is of the other address family"));
+    }
   }
   std::sort(seen.begin(), seen.end());
   const auto twice = std::adjacent_find(seen.begin(), seen.end());

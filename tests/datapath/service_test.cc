@@ -304,6 +304,28 @@ TEST_F(ServiceTest, WithoutBackendsItIsRefusedAtOnceAndTold) {
   EXPECT_EQ(Connect(Vip(false), kHttp, false).error, ECONNREFUSED);
 }
 
+TEST_F(ServiceTest, ABackendThatDoesNotAnswerGetsNobody) {
+  const auto set_health = [&](int backend, bool is_healthy) {
+    Transaction change = datapath_->Begin();
+    change.SetHealth({{.address = V4(backend),
+                       .port = {.protocol = Protocol::kTcp, .port = 8080},
+                       .is_healthy = is_healthy}});
+    ASSERT_EQ(change.Commit(), absl::OkStatus());
+  };
+  Set({Service(false, kHttp, {1, 2})});
+  set_health(1, false);
+  for (int i = 0; i < 20; ++i)
+    ASSERT_EQ(ConnectedBackend(Vip(false), false), 2);
+  // It is so in what comes later, too, and until it is told otherwise.
+  Set({Service(false, kHttp, {1, 3})});
+  for (int i = 0; i < 20; ++i)
+    ASSERT_EQ(ConnectedBackend(Vip(false), false), 3);
+  set_health(3, false);
+  EXPECT_EQ(ConnectedBackend(Vip(false), false), -ECONNREFUSED);
+  set_health(1, true);
+  EXPECT_EQ(ConnectedBackend(Vip(false), false), 1);
+}
+
 TEST_F(ServiceTest, AClientKeepsItsBackend) {
   ServiceOptions service = Service(false, kHttp, {1, 2, 3});
   service.affinity = Affinity::kClientIp;

@@ -182,12 +182,22 @@ TEST(ClusterServicesTest, ThoseThatEndGetNewClientsOnlyIfNobodyIsReady) {
   Cluster cluster = MakeCluster();
   cluster.slices = {MakeSlice({At("10.1.0.1"), Ending("10.1.0.2")})};
   const auto of = [&] { return ServicesOf(cluster)->services[0].backends; };
-  EXPECT_EQ(of(), (std::vector<Backend>{
-                      {.address = Ip("10.1.0.1"), .port = 8081},
-                      {.address = Ip("10.1.0.2"), .port = 8081, .weight = 0}}));
-  cluster.slices = {MakeSlice({At("10.1.0.1", !kReady), Ending("10.1.0.2")})};
   EXPECT_EQ(of(),
-            (std::vector<Backend>{{.address = Ip("10.1.0.2"), .port = 8081}}));
+            (std::vector<Backend>{{.address = Ip("10.1.0.1"), .port = 8081},
+                                  {.address = Ip("10.1.0.2"),
+                                   .port = 8081,
+                                   .state = BackendState::kTerminating}}));
+  const auto weights = [&] {
+    std::vector<uint32_t> found;
+    for (const Backend& backend :
+         BackendsInForce(ServicesOf(cluster)->services[0])) {
+      found.push_back(backend.weight);
+    }
+    return found;
+  };
+  EXPECT_EQ(weights(), (std::vector<uint32_t>{1, 0}));
+  cluster.slices = {MakeSlice({At("10.1.0.1", !kReady), Ending("10.1.0.2")})};
+  EXPECT_EQ(weights(), (std::vector<uint32_t>{1}));
 }
 
 TEST(ClusterServicesTest, SaysWhySlicesGiveNoBackends) {
@@ -215,6 +225,49 @@ TEST(ClusterServicesTest, SaysWhySlicesGiveNoBackends) {
   cluster.slices.clear();
   cluster.services[0].selector.reset();
   EXPECT_EQ(why(), head + "it has no selector and no slices");
+}
+
+TEST(ServiceTest, StatesSayWhoGetsClients) {
+  ServiceOptions service;
+  const auto add = [&](int i, uint32_t weight, BackendState state) {
+    service.backends.push_back({.address = IpAddress::FromV4(i),
+                                .port = 80,
+                                .weight = weight,
+                                .state = state});
+  };
+  add(1, 5, BackendState::kTerminating);
+  add(2, 6, BackendState::kQuarantined);
+  add(3, 7, BackendState::kMaintenance);
+  add(4, 0, BackendState::kActive);
+  const auto in_force = [&] {
+    std::vector<std::pair<uint32_t, uint32_t>> found;
+    for (const Backend& backend : BackendsInForce(service)) {
+      found.emplace_back(backend.address.bytes()[15], backend.weight);
+    }
+    return found;
+  };
+  using Found = std::vector<std::pair<uint32_t, uint32_t>>;
+  EXPECT_EQ(in_force(), (Found{{1, 5}, {3, 0}, {4, 0}}));
+  service.backends[3].weight = 1;
+  EXPECT_EQ(in_force(), (Found{{1, 0}, {3, 0}, {4, 1}}));
+}
+
+TEST(ServiceTest, RefusesWeightsAndRangesThatCannotBe) {
+  ServiceOptions service = {
+      .name = "shop/cart",
+      .frontend = {.address = Ip("10.96.0.7"),
+                   .port = {.protocol = Protocol::kTcp, .port = 80}},
+      .backends = {{.address = Ip("10.0.0.1"), .port = 80, .weight = 65536}}};
+  EXPECT_EQ(ValidateService(service),
+            absl::InvalidArgumentError(
+                "service shop/cart 10.96.0.7:80/TCP: its backend 10.0.0.1:80: "
+                "expected a weight of at most 65535, found 65536"));
+  service.backends[0].weight = 65535;
+  service.source_ranges = {*IpPrefix::Parse("fd00::/8")};
+  EXPECT_EQ(ValidateService(service),
+            absl::InvalidArgumentError(
+                "service shop/cart 10.96.0.7:80/TCP: its source range fd00::/8 "
+                "is of the other address family"));
 }
 
 TEST(ServiceTest, RefusesMoreBackendsThanATableTellsApart) {

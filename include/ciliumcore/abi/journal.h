@@ -6,7 +6,7 @@
 
 #include "ciliumcore/abi/base.h"
 
-#define CC_JOURNAL_MAGIC 0x6e72756f6a636303ull /* "\3ccjourn": the last digit is the version */
+#define CC_JOURNAL_MAGIC 0x6e72756f6a636304ull /* "\4ccjourn": the last digit is the version */
 
 /* Map cc_journal: array, memory-mapped. Entry 0 is the header; the others are
  * two banks of equal size, of which one is in use. A bank is a sequence of

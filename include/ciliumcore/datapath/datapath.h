@@ -63,6 +63,11 @@ class Transaction {
   Transaction& RemoveService(const Frontend& frontend);
   // Replaces all services. Two of one frontend are an error of Commit.
   Transaction& SetServices(std::vector<ServiceOptions> services);
+  // What checks of backends found. One that is unhealthy is kQuarantined in all
+  // services that have it, now or later, until it is told to be healthy; others
+  // are as their services say. It is remembered by this process alone. Cost of
+  // the commit: linear in all services and their backends.
+  Transaction& SetHealth(std::vector<BackendHealth> health);
 
   // Replaces all policies, of every dialect. For services, names and other
   // nodes that they refer to, see SetPolicyContext.

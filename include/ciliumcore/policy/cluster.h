@@ -41,6 +41,15 @@ struct NamedPort {
   }
 };
 
+// A port of the pod's node that leads to the pod (hostPort).
+struct HostPort {
+  std::optional<IpAddress> address = {};  // none: any of the node's
+  PortProtocol port = {};                 // the node's
+  uint16_t target = 0;                    // the pod's
+
+  friend bool operator==(const HostPort&, const HostPort&) = default;
+};
+
 struct Pod {
   std::string ns;
   std::string name;
@@ -52,6 +61,8 @@ struct Pod {
   std::vector<NamedPort> ports;      // of its containers
   std::vector<IpAddress> addresses;  // as far as the manifests say
   bool host_network = false;         // lives in its node's network
+  std::string node = {};             // empty: not known yet
+  std::vector<HostPort> host_ports = {};
 
   // "shop/web-0".
   std::string ToString() const;
@@ -88,6 +99,18 @@ struct Service {
   // none: not at all.
   std::optional<uint32_t> affinity_seconds = {};
   Labels labels = {};  // its own
+  std::vector<IpAddress> external_ips = {};
+  // Those that the balancer gave to it and that are its own: clients of this
+  // node need not go through the balancer (ipMode: VIP).
+  std::vector<IpAddress> load_balancer_ips = {};
+  // Who may speak to it through a balancer: these only, or, by the annotation
+  // service.cilium.io/src-ranges-policy: deny, all others. Empty: everybody.
+  std::vector<IpPrefix> source_ranges = {};
+  bool source_ranges_deny = false;
+  // Traffic policy Local: the backends of a node serve what comes to that node,
+  // from inside the cluster or from outside.
+  bool is_internally_local = false;
+  bool is_externally_local = false;
 
   friend bool operator==(const Service&, const Service&) = default;
 };
@@ -99,6 +122,10 @@ struct SliceEndpoint {
   bool is_ready = true;
   bool is_serving = true;  // whether or not it is terminating
   bool is_terminating = false;
+  std::string node = {};  // empty: not known
+  // Hints: the zones, and the nodes, that it is meant to serve.
+  std::vector<std::string> for_zones = {};
+  std::vector<std::string> for_nodes = {};
 
   friend bool operator==(const SliceEndpoint&, const SliceEndpoint&) = default;
 };
