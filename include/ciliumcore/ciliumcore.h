@@ -15,6 +15,7 @@
 #include "ciliumcore/datapath/inspect.h"
 #include "ciliumcore/datapath/map_dump.h"
 #include "ciliumcore/datapath/options.h"
+#include "ciliumcore/datapath/service_check.h"
 #include "ciliumcore/datapath/verify.h"
 #include "ciliumcore/flow/event.h"
 #include "ciliumcore/flow/filter.h"

@@ -20,9 +20,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "ciliumcore/abi/layouts.h"
 #include "ciliumcore/abi/reason.h"
 #include "ciliumcore/datapath/datapath.h"
+#include "ciliumcore/datapath/service_check.h"
 #include "ciliumcore/identity/allocator.h"
+#include "ciliumcore/maps/mapped_array.h"
 #include "ciliumcore/net/cgroup.h"
 #include "tests/support/private_bpffs.h"
 #include "tests/support/require_bpf.h"
@@ -430,6 +433,60 @@ TEST_F(ServiceTest, GoesOnWithoutItsProcessAndIsTakenOver) {
     error = Connect(Vip(false), kHttp, false).error;
   }
   EXPECT_NE(error, 0) << "there are no services";
+  datapath_.reset();
+  EXPECT_EQ(Datapath::Remove({.name = "test", .bpffs = bpffs.root()}),
+            absl::OkStatus());
+}
+
+TEST_F(ServiceTest, WhatIsDamagedIsFoundAndRepaired) {
+  datapath_.reset();
+  const testing::PrivateBpffs bpffs;
+  Open(Lifetime::kPinned, bpffs.root(), /*serves=*/true);
+  ASSERT_TRUE(datapath_.has_value());
+  Transaction change = datapath_->Begin();
+  AttachPods(change);
+  ServiceOptions other = Service(true, kHttp, {1, 2, 3});
+  other.affinity = Affinity::kClientIp;
+  change.SetServices({Service(false, kHttp, {2}), other});
+  ASSERT_EQ(change.Commit(), absl::OkStatus());
+  const InspectOptions instance = {.name = "test", .bpffs = bpffs.root()};
+  const auto check = [&] {
+    const absl::StatusOr<ServiceReport> report = CheckServices(instance);
+    EXPECT_TRUE(report.ok()) << report.status();
+    EXPECT_EQ(report->services.size(), 2u);
+    return report->findings;
+  };
+  EXPECT_EQ(check(), std::vector<ServiceFinding>());
+  const auto held = RepairServices(instance);
+  EXPECT_TRUE(absl::IsFailedPrecondition(held.status())) << held.status();
+  datapath_.reset();  // its writer ends; its programs go on
+
+  auto services = MappedArray<cc_service>::OpenPinned(
+      bpffs.root() + "/ciliumcore/test/state/maps/cc_services");
+  ASSERT_TRUE(services.ok()) << services.status();
+  for (cc_service& service : services->entries()) {
+    service.near_port[0] ^= 0x0100;
+    service.target[0] ^= 1ull << 30;
+    service.target[1] ^= 1ull << 30;
+  }
+  EXPECT_NE(ConnectedBackend(Vip(false), false), 2);
+  EXPECT_FALSE(check().empty());
+  const auto repaired = RepairServices(instance);
+  ASSERT_TRUE(repaired.ok()) << repaired.status();
+  EXPECT_FALSE(repaired->findings.empty());
+  EXPECT_EQ(check(), std::vector<ServiceFinding>());
+  EXPECT_EQ(ConnectedBackend(Vip(false), false), 2);
+  EXPECT_GT(ConnectedBackend(Vip(true), true), 0);
+
+  // The next writer takes it over as any other.
+  Open(Lifetime::kPinned, bpffs.root(), /*serves=*/true);
+  ASSERT_TRUE(datapath_.has_value());
+  Transaction again = datapath_->Begin();
+  AttachPods(again);
+  again.SetServices({Service(false, kHttp, {3})});
+  ASSERT_EQ(again.Commit(), absl::OkStatus());
+  EXPECT_EQ(ConnectedBackend(Vip(false), false), 3);
+  EXPECT_EQ(CheckServices(instance)->findings, std::vector<ServiceFinding>());
   datapath_.reset();
   EXPECT_EQ(Datapath::Remove({.name = "test", .bpffs = bpffs.root()}),
             absl::OkStatus());

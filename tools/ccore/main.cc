@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   ccore::AddMapCommands(app);
   ccore::AddPacketCommands(app);
   ccore::AddPolicyCommands(app);
+  ccore::AddServiceCommands(app);
   ccore::AddStatusCommand(app);
 
   try {

@@ -15,6 +15,7 @@ void AddLabCommands(CLI::App& app);
 void AddMapCommands(CLI::App& app);
 void AddPacketCommands(CLI::App& app);
 void AddPolicyCommands(CLI::App& app);
+void AddServiceCommands(CLI::App& app);
 void AddStatusCommand(CLI::App& app);
 
 }  // namespace ciliumcore::ccore
