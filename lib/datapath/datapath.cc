@@ -221,6 +221,10 @@ absl::StatusOr<VerifyReport> Datapath::Verify() const {
   return state_->Verify();
 }
 
+absl::StatusOr<uint64_t> Datapath::EndStaleSockets() {
+  return state_->EndStaleSockets();
+}
+
 absl::StatusOr<Verdict> Datapath::PlantFault(const IpAddress& source,
                                              const IpAddress& destination,
                                              PortProtocol port) {

@@ -258,6 +258,25 @@ absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
   return generation;
 }
 
+absl::StatusOr<uint64_t> DatapathState::EndStaleSockets() {
+  std::shared_ptr<const StaleSockets> stale;
+  {
+    const std::lock_guard lock(mutex_);
+    if (sock_programs_ == nullptr) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("instance ", options_.name,
+                       ": expected one with a cgroup, found one without"));
+    }
+    if (stale_sockets_ == nullptr) {
+      CC_ASSIGN_OR_RETURN(StaleSockets loaded,
+                          StaleSockets::Load(sock_programs_->object()));
+      stale_sockets_ = std::make_shared<const StaleSockets>(std::move(loaded));
+    }
+    stale = stale_sockets_;
+  }
+  return stale->EndOf(options_.cgroup);
+}
+
 absl::StatusOr<ChangePlan> DatapathState::Plan(const std::vector<Edit>& edits) {
   const std::lock_guard lock(mutex_);
   CC_ASSIGN_OR_RETURN(Intent next, planner_.Edited(edits));

@@ -26,6 +26,7 @@
 #include "lib/datapath/program_set_internal.h"
 #include "lib/datapath/publisher_internal.h"
 #include "lib/datapath/sock_programs_internal.h"
+#include "lib/datapath/stale_sockets_internal.h"
 
 namespace ciliumcore::internal {
 
@@ -48,6 +49,7 @@ class DatapathState : public FlowDirectory, public Committer {
   absl::StatusOr<std::vector<IdentityRef>> RecoverIdentities(
       IdentityAllocator& allocator) const;
   absl::StatusOr<VerifyReport> Verify() const;
+  absl::StatusOr<uint64_t> EndStaleSockets();
   absl::StatusOr<Verdict> PlantFault(const IpAddress& source,
                                      const IpAddress& destination,
                                      PortProtocol port);
@@ -106,6 +108,7 @@ class DatapathState : public FlowDirectory, public Committer {
   std::vector<EndpointWriter::Adopted> found_;
   uint64_t pinned_build_ = 0;  // as the journal says it; 0: not ours, or none
   bool sock_links_gone_ = false;
+  std::shared_ptr<const StaleSockets> stale_sockets_;  // null until asked for
 
   EventReader events_;
   Meter meter_;

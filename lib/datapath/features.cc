@@ -2,6 +2,7 @@
 #include "ciliumcore/datapath/features.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <linux/bpf.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -10,6 +11,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,7 @@
 #include "absl/strings/str_join.h"
 #include "ciliumcore/base/unique_fd.h"
 #include "lib/base/status_macros_internal.h"
+#include "lib/datapath/libbpf_log_internal.h"
 
 namespace ciliumcore {
 namespace {
@@ -83,6 +86,12 @@ constexpr KernelFeatureInfo kFeatures[] = {
      "atomic operations that return (BPF_FETCH, BPF_CMPXCHG)",
      "stamps connections",
      ""},
+    {KernelFeature::kSockDestroy,
+     false,
+     {6, 5},
+     "bpf_sock_destroy",
+     "ends connected UDP sockets whose backend has gone",
+     "leaves them to their owners"},
     {KernelFeature::kTcx,
      false,
      {6, 6},
@@ -168,6 +177,15 @@ absl::StatusOr<bool> HasTcx(absl::string_view name) {
   return Known(static_cast<int>(result), errno, name);
 }
 
+// One of those that programs may call.
+bool HasKernelFunction(const char* name) {
+  const internal::LibbpfLog quiet;
+  const std::unique_ptr<btf, decltype(&btf__free)> types(
+      btf__load_vmlinux_btf(), &btf__free);
+  return types != nullptr &&
+         btf__find_by_name_kind(types.get(), name, BTF_KIND_FUNC) > 0;
+}
+
 const KernelFeatureInfo& InfoOf(KernelFeature feature) {
   return kFeatures[static_cast<int>(feature)];
 }
@@ -208,6 +226,8 @@ absl::StatusOr<bool> HasKernelFeature(KernelFeature feature) {
                     Insn(BPF_STX | BPF_ATOMIC | BPF_DW, 10, 1, -8, BPF_CMPXCHG),
                     Move(0, 0), Return()},
                    name);
+    case KernelFeature::kSockDestroy:
+      return HasKernelFunction("bpf_sock_destroy");
     case KernelFeature::kTcx:
       return HasTcx(name);
   }

@@ -9,7 +9,11 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -23,6 +27,7 @@
 #include "ciliumcore/abi/layouts.h"
 #include "ciliumcore/abi/reason.h"
 #include "ciliumcore/datapath/datapath.h"
+#include "ciliumcore/datapath/features.h"
 #include "ciliumcore/datapath/service_check.h"
 #include "ciliumcore/identity/allocator.h"
 #include "ciliumcore/maps/mapped_array.h"
@@ -394,6 +399,66 @@ TEST_F(ServiceTest, DatagramsGoAndComeBackUnderTheFrontendsName) {
         }
       });
     }
+  }
+}
+
+// A process that lives in a namespace, as a pod's do.
+class Inhabitant {
+ public:
+  explicit Inhabitant(int netns) : pid_(fork()) {
+    if (pid_ != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (setns(netns, CLONE_NEWNET) != 0) _exit(1);
+    raise(SIGSTOP);
+    _exit(0);
+  }
+  ~Inhabitant() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  bool is_there() const {
+    int status = 0;
+    return waitpid(pid_, &status, WUNTRACED) == pid_ && WIFSTOPPED(status);
+  }
+
+ private:
+  const pid_t pid_;
+};
+
+TEST_F(ServiceTest, SocketsOfBackendsThatHaveGoneAreEnded) {
+  const absl::StatusOr<bool> can_end =
+      HasKernelFeature(KernelFeature::kSockDestroy);
+  ASSERT_TRUE(can_end.ok()) << can_end.status();
+  if (!*can_end) {
+    ASSERT_LT(RunningKernel(), (KernelVersion{6, 5}));
+    EXPECT_TRUE(absl::IsUnimplemented(datapath_->EndStaleSockets().status()));
+    return;
+  }
+  const Inhabitant web(node_->netns("web"));
+  ASSERT_TRUE(web.is_there());
+  for (const bool v6 : {false, true}) {
+    Set({Service(v6, kDns, {1}), Service(!v6, kDns, {3})});
+    const Connected goes = Connect(Vip(v6), kDns, v6);
+    const Connected stays = Connect(Vip(!v6), kDns, !v6);
+    // It spoke to the service once; now it speaks to somebody else.
+    const Connected left = Connect(Vip(v6), kDns, v6);
+    ASSERT_EQ(goes.error + stays.error + left.error, 0);
+    SockAddr other = SockAddr::Of(v6 ? V6(3) : V4(3), 5353, v6);
+    ASSERT_EQ(connect(left.fd.get(), other.get(), other.size), 0);
+    EXPECT_EQ(*datapath_->EndStaleSockets(), 0u);
+
+    Set({Service(v6, kDns, {2}), Service(!v6, kDns, {3})});
+    const absl::StatusOr<uint64_t> ended = datapath_->EndStaleSockets();
+    ASSERT_TRUE(ended.ok()) << ended.status();
+    EXPECT_EQ(*ended, 1u);
+    char byte = 0;
+    EXPECT_EQ(recv(goes.fd.get(), &byte, 1, MSG_DONTWAIT), -1);
+    EXPECT_EQ(errno, ECONNABORTED);
+    for (const Connected* fine : {&stays, &left}) {
+      EXPECT_EQ(recv(fine->fd.get(), &byte, 1, MSG_DONTWAIT), -1);
+      EXPECT_EQ(errno, EAGAIN);
+    }
+    EXPECT_EQ(*datapath_->EndStaleSockets(), 0u);
   }
 }
 

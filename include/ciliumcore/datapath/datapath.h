@@ -213,6 +213,17 @@ class Datapath {
   // pair of tables and of rows once, whoever has them.
   absl::StatusOr<VerifyReport> Verify() const;
 
+  // Ends the connected UDP sockets of the cgroup's processes whose backend is
+  // none of its service any more: removed, quarantined, or its service gone.
+  // Their owners' next call fails with ECONNABORTED, and they connect anew;
+  // without this they would go on to send to nobody. For whoever commits such
+  // a change to call after it; returns how many were ended.
+  //
+  // FailedPrecondition without a cgroup; Unimplemented before Linux 6.5.
+  // Thread-safe. Cost: one step for each UDP socket in the network namespaces
+  // of these processes; the first call loads a program.
+  absl::StatusOr<uint64_t> EndStaleSockets();
+
   // For tests of checkers only: turns the live verdict of `destination`'s
   // endpoint on this flow around, and tells nobody. Returns what it was.
   // NotFound if `destination` is no endpoint's address.

@@ -27,6 +27,7 @@ enum class KernelFeature : uint8_t {
   kRedirectPeer,
   kCoarseClock,
   kAtomics,
+  kSockDestroy,
   kTcx,
 };
 
@@ -50,7 +51,8 @@ absl::Span<const KernelFeatureInfo> KernelFeatures();
 
 // True if the running kernel has `feature`: tried, not told by its version.
 // PermissionDenied without CAP_BPF and CAP_NET_ADMIN. Thread-safe; one or two
-// system calls.
+// system calls, but kSockDestroy, which reads the kernel's own types (tens of
+// milliseconds).
 absl::StatusOr<bool> HasKernelFeature(KernelFeature feature);
 
 // Unimplemented, naming every required feature that the running kernel lacks;
