@@ -80,14 +80,31 @@ std::vector<IpAddress> BackendsOf(const Service& service,
   return addresses;
 }
 
-// Of pods in their nodes' network.
-absl::flat_hash_set<IpAddress> HostAddresses(const Cluster& cluster) {
-  absl::flat_hash_set<IpAddress> addresses;
-  for (const Pod& pod : cluster.pods) {
-    if (!pod.host_network) continue;
-    addresses.insert(pod.addresses.begin(), pod.addresses.end());
+// By the places of nodes among Cluster::nodes.
+absl::flat_hash_map<IpAddress, uint32_t> NodesByAddress(
+    const Cluster& cluster) {
+  absl::flat_hash_map<IpAddress, uint32_t> nodes;
+  uint32_t place = 0;
+  for (const auto& [name, node] : cluster.nodes) {
+    for (const IpAddress& address : node.addresses) {
+      nodes.try_emplace(address, place);
+    }
+    ++place;
   }
-  return addresses;
+  return nodes;
+}
+
+// Whether the pod is in the network of the node at this place; none: of no node
+// that the manifests have.
+std::optional<uint32_t> NodeOf(
+    const Pod& pod, const absl::flat_hash_map<IpAddress, uint32_t>& nodes) {
+  if (!pod.host_network) return std::nullopt;
+  for (const IpAddress& address : pod.addresses) {
+    if (const auto at = nodes.find(address); at != nodes.end()) {
+      return at->second;
+    }
+  }
+  return std::nullopt;
 }
 
 PolicyInput InputOf(const Cluster& cluster) {
@@ -97,16 +114,23 @@ PolicyInput InputOf(const Cluster& cluster) {
   for (const auto& [name, ns] : cluster.namespaces) {
     input.namespaces.push_back(ns);
   }
+  absl::flat_hash_map<IpAddress, uint32_t> nodes = NodesByAddress(cluster);
   absl::flat_hash_map<std::pair<std::string, Labels>, uint32_t> identities;
   for (const Pod& pod : cluster.pods) {
-    const uint32_t fresh =
-        kFirstClusterIdentity + static_cast<uint32_t>(identities.size());
-    const Identity identity =
-        pod.host_network
-            ? Identity::kHost
-            : static_cast<Identity>(
-                  identities.try_emplace({pod.ns, pod.labels}, fresh)
-                      .first->second);
+    Identity identity = Identity::kHost;
+    if (!pod.host_network) {
+      const uint32_t fresh =
+          kFirstClusterIdentity + static_cast<uint32_t>(identities.size());
+      identity = static_cast<Identity>(
+          identities.try_emplace({pod.ns, pod.labels}, fresh).first->second);
+    } else if (const auto node = NodeOf(pod, nodes)) {
+      identity = Identity::kRemoteNode;
+      // Whatever else it has is the node's, too.
+      for (const IpAddress& address : pod.addresses) {
+        if (!nodes.try_emplace(address, *node).second) continue;
+        input.remote_nodes[*node].addresses.push_back(address);
+      }
+    }
     input.endpoints.push_back({.identity = identity,
                                .labels = pod.labels,
                                .ns = pod.ns,
@@ -188,14 +212,8 @@ PolicyContext PolicyContextOf(const Cluster& cluster) {
                                 .selector = service.selector,
                                 .addresses = BackendsOf(service, slices)});
   }
-  const absl::flat_hash_set<IpAddress> of_hosts = HostAddresses(cluster);
   for (const auto& [name, node] : cluster.nodes) {
-    PolicyNode& other = context.remote_nodes.emplace_back();
-    other.name = name;
-    other.labels = node.labels;
-    for (const IpAddress& address : node.addresses) {
-      if (!of_hosts.contains(address)) other.addresses.push_back(address);
-    }
+    context.remote_nodes.push_back({name, node.labels, node.addresses});
   }
   return context;
 }
@@ -221,6 +239,15 @@ std::vector<uint32_t> PodsWithoutAddress(const Cluster& cluster) {
   for (uint32_t i = 0; i < cluster.pods.size(); ++i) {
     const Pod& pod = cluster.pods[i];
     if (!pod.host_network && pod.addresses.empty()) pods.push_back(i);
+  }
+  return pods;
+}
+
+std::vector<uint32_t> PodsOfNodes(const Cluster& cluster) {
+  const auto nodes = NodesByAddress(cluster);
+  std::vector<uint32_t> pods;
+  for (uint32_t i = 0; i < cluster.pods.size(); ++i) {
+    if (NodeOf(cluster.pods[i], nodes).has_value()) pods.push_back(i);
   }
   return pods;
 }

@@ -57,39 +57,33 @@ absl::Status Universe::AddReserved() {
     CC_ASSIGN_OR_RETURN(const uint32_t peer, PeerOf(Identity::kWorld, cover));
     world_of_cover_.push_back(peer);
   }
-  for (const auto& [addresses, identity] :
-       {std::pair(&input_.host_addresses, Identity::kHost),
-        std::pair(&input_.remote_node_addresses, Identity::kRemoteNode)}) {
-    for (const IpAddress& address : *addresses) {
-      CC_ASSIGN_OR_RETURN(const uint32_t peer, NodePeer(identity, address));
-      AddAddress(address, peer, kNoEndpoint);
-    }
+  for (const IpAddress& address : input_.host_addresses) {
+    CC_ASSIGN_OR_RETURN(const uint32_t peer,
+                        NodePeer(Identity::kHost, address));
+    AddAddress(address, peer, kNoEndpoint);
   }
   return absl::OkStatus();
 }
 
-// Nodes are told apart only where policies do.
 absl::Status Universe::AddNodes() {
   static const Labels* const kNoLabels = new Labels();
-  if (needs_.node_labels && !input_.remote_node_addresses.empty()) {
-    UniverseNode& unlabelled = nodes_.emplace_back();
-    unlabelled.labels = kNoLabels;
-    for (const IpAddress& address : input_.remote_node_addresses) {
-      CC_ASSIGN_OR_RETURN(unlabelled.peers.emplace_back(),
-                          NodePeer(Identity::kRemoteNode, address));
-    }
-  }
+  CC_RETURN_IF_ERROR(AddNode(*kNoLabels, input_.remote_node_addresses));
   for (const PolicyNode& node : input_.remote_nodes) {
-    UniverseNode& out = nodes_.emplace_back();
-    out.labels = &node.labels;
-    for (const IpAddress& address : node.addresses) {
-      CC_ASSIGN_OR_RETURN(
-          const uint32_t peer,
-          NodePeer(Identity::kRemoteNode, address,
-                   needs_.node_labels ? node.labels : Labels()));
-      if (needs_.node_labels) out.peers.push_back(peer);
-      AddAddress(address, peer, kNoEndpoint);
-    }
+    CC_RETURN_IF_ERROR(AddNode(node.labels, node.addresses));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Universe::AddNode(const Labels& labels,
+                               const std::vector<IpAddress>& addresses) {
+  UniverseNode& node = nodes_.emplace_back();
+  node.labels = &labels;
+  for (const IpAddress& address : addresses) {
+    if (hosts_.contains(address)) continue;
+    CC_ASSIGN_OR_RETURN(const uint32_t peer, RemoteNodePeer(address, labels));
+    node.peers.push_back(peer);
+    node_labels_.try_emplace(address, &labels);
+    AddAddress(address, peer, kNoEndpoint);
   }
   return absl::OkStatus();
 }
@@ -106,7 +100,12 @@ absl::Status Universe::AddEndpoint(uint32_t index) {
                                   : endpoint.identity;
     group_of_endpoint_.push_back(kNoGroup);
     for (const IpAddress& address : endpoint.addresses) {
-      CC_ASSIGN_OR_RETURN(const uint32_t peer, NodePeer(identity, address));
+      const auto labels = node_labels_.find(address);
+      CC_ASSIGN_OR_RETURN(
+          const uint32_t peer,
+          identity == Identity::kRemoteNode && labels != node_labels_.end()
+              ? RemoteNodePeer(address, *labels->second)
+              : NodePeer(identity, address));
       add(peer);
       AddAddress(address, peer, kNoEndpoint);
     }

@@ -32,7 +32,7 @@ namespace ciliumcore {
 
 inline constexpr uint32_t kNoGroup = 0xffffffff;
 
-// Nodes whose labels matter, and the peers that they are.
+// A node and the peers that it is, by its labels if policies tell nodes apart.
 struct UniverseNode {
   const Labels* labels = nullptr;
   std::vector<uint32_t> peers;
@@ -121,11 +121,14 @@ class Universe {
         names_(names),
         needs_(needs),
         registry_(registry),
-        covers_(needs.prefixes) {}
+        covers_(needs.prefixes),
+        hosts_(input.host_addresses.begin(), input.host_addresses.end()) {}
 
   absl::Status Fill(absl::Span<const RemoteRef> remotes);
   absl::Status AddReserved();
   absl::Status AddNodes();
+  absl::Status AddNode(const Labels& labels,
+                       const std::vector<IpAddress>& addresses);
   absl::Status AddEndpoint(uint32_t index);
   absl::Status AddRemote(const RemoteRef& remote);
   // The labels by which rules know an address: the selectors of its names.
@@ -145,6 +148,12 @@ class Universe {
                                   Labels labels = {});
   absl::StatusOr<uint32_t> NodePeer(Identity identity, const IpAddress& address,
                                     Labels labels = {});
+  // Of another node: it is told from others only where policies do so.
+  absl::StatusOr<uint32_t> RemoteNodePeer(const IpAddress& address,
+                                          const Labels& labels) {
+    return NodePeer(Identity::kRemoteNode, address,
+                    needs_.node_labels ? labels : Labels());
+  }
   void DropUser(uint32_t peer);
 
   // With one member more; `own`: the same, if it is a remote.
@@ -180,6 +189,9 @@ class Universe {
   std::vector<uint32_t> world_of_cover_;
   std::vector<UniverseNode> nodes_;
 
+  const absl::flat_hash_set<IpAddress> hosts_;
+  // Of other nodes, by their addresses; in `input_`.
+  absl::flat_hash_map<IpAddress, const Labels*> node_labels_;
   absl::flat_hash_set<IpAddress> api_servers_;
   // Addresses outside that have an entry, and which peer that is.
   absl::flat_hash_map<IpAddress, uint32_t> outside_;

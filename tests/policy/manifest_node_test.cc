@@ -159,13 +159,108 @@ TEST(ManifestNodeTest, PoliciesMayNameNodes) {
   EXPECT_TRUE(Reaches(world, "192.168.0.3"));
 }
 
-TEST(ManifestNodeTest, AnAddressOfAPodInTheHostsNetworkIsTheHosts) {
-  const CompiledCluster nobody = Compiled(
-      "{toEntities: [none]}",
-      "apiVersion: v1\nkind: Pod\nmetadata: {name: proxy}\nspec: {hostNetwork: "
-      "true}\nstatus: {podIP: 192.168.0.1}\n");
-  EXPECT_TRUE(Reaches(nobody, "192.168.0.1"));
-  EXPECT_FALSE(Reaches(nobody, "203.0.113.1"));
+// In the host's network.
+std::string HostPod(const std::string& name, const std::string& status) {
+  return absl::StrCat("apiVersion: v1\nkind: Pod\nmetadata: {name: ", name,
+                      "}\nspec: {hostNetwork: true}\nstatus: ", status,
+                      "\n---\n");
+}
+
+TEST(ManifestNodeTest, APodWithANodesAddressIsThatNodeWhichPoliciesName) {
+  const std::string pods = absl::StrCat(
+      HostPod("on-n1",
+              "{podIPs: [{ip: 192.168.0.1}, {ip: 'fd00::1'}], podIP: "
+              "192.168.0.1}"),
+      HostPod("on-n2", "{podIP: 192.168.0.2}"),
+      HostPod("elsewhere", "{podIP: 192.168.0.9}"), HostPod("nowhere", "{}"));
+  const auto reached = [&pods](const std::string& rule) {
+    const CompiledCluster cluster = Compiled(rule, pods);
+    EXPECT_EQ(PodsOfNodes(cluster.cluster), (std::vector<uint32_t>{1, 2}));
+    std::vector<std::string> reached;
+    for (const char* end :
+         {"192.168.0.1", "fd00::1", "203.0.113.1", "192.168.0.2",
+          "default/on-n2", "192.168.0.9", "default/nowhere", "192.168.0.3"}) {
+      if (Reaches(cluster, end)) reached.push_back(end);
+    }
+    return reached;
+  };
+  using Ends = std::vector<std::string>;
+  // Of no node that the manifests have: taken for that of the pod.
+  EXPECT_EQ(reached("{toEntities: [none]}"),
+            (Ends{"192.168.0.9", "default/nowhere"}));
+  EXPECT_EQ(reached("{toNodes: [{matchLabels: {role: edge}}]}"),
+            (Ends{"192.168.0.1", "fd00::1", "203.0.113.1", "192.168.0.9",
+                  "default/nowhere"}));
+  EXPECT_EQ(
+      reached("{toNodes: [{matchExpressions: [{key: role, operator: "
+              "DoesNotExist}]}]}"),
+      (Ends{"192.168.0.2", "default/on-n2", "192.168.0.9", "default/nowhere"}));
+  EXPECT_EQ(reached("{toEntities: [remote-node]}"),
+            (Ends{"192.168.0.1", "fd00::1", "203.0.113.1", "192.168.0.2",
+                  "default/on-n2", "192.168.0.9", "default/nowhere"}));
+}
+
+TEST(ManifestNodeTest, PoliciesOfTheClusterNameSuchNodesToo) {
+  absl::StatusOr<CompiledCluster> compiled = CompileCluster(Load(absl::StrCat(
+      R"(apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: to-nodes}
+spec:
+  tier: Admin
+  priority: 10
+  subject: {namespaces: {}}
+  egress:
+  - {action: Accept, to: [{nodes: {matchLabels: {role: edge}}}]}
+  - {action: Deny, to: [{nodes: {}}, {networks: [0.0.0.0/0]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec: {}
+status: {podIP: 10.1.0.20}
+)",
+      kNode,
+      "---\napiVersion: v1\nkind: Node\nmetadata: {name: n2}\nstatus: "
+      "{addresses: [{type: InternalIP, address: 192.168.0.2}]}\n---\n",
+      HostPod("on-n1", "{podIP: 192.168.0.1}"),
+      HostPod("on-n2", "{podIP: 192.168.0.2}"))));
+  ASSERT_TRUE(compiled.ok()) << compiled.status();
+  EXPECT_TRUE(Reaches(*compiled, "192.168.0.1"));
+  EXPECT_TRUE(Reaches(*compiled, "203.0.113.1"));
+  EXPECT_FALSE(Reaches(*compiled, "192.168.0.2"));
+  EXPECT_FALSE(Reaches(*compiled, "default/on-n2"));
+  EXPECT_FALSE(Reaches(*compiled, "192.168.0.3"));
+}
+
+TEST(ManifestNodeTest, WhereANodesAddressIsThisNodesItIsAlwaysAllowed) {
+  const Cluster cluster = Load(absl::StrCat(kNode, R"(---
+apiVersion: cilium.io/v2
+kind: CiliumClusterwideNetworkPolicy
+metadata: {name: none}
+spec: {endpointSelector: {}, egress: [{toNodes: [{matchLabels: {a: b}}]}]}
+)"));
+  PolicyInput input;
+  static_cast<Policies&>(input) = PoliciesOf(cluster);
+  static_cast<PolicyContext&>(input) = PolicyContextOf(cluster);
+  input.remote_node_addresses = Addresses({"192.168.0.7", "192.168.0.8"});
+  input.host_addresses = Addresses({"192.168.0.1", "192.168.0.7"});
+  input.endpoints = {{.identity = Identity{1000}, .ns = "default"}};
+  PeerRegistry peers;
+  RuleSetTable rule_sets;
+  const absl::StatusOr<CompiledPolicy> compiled =
+      Compile(input, peers, rule_sets);
+  ASSERT_TRUE(compiled.ok()) << compiled.status();
+  const auto allows = [&](const char* address) {
+    return compiled
+        ->DecidePair(compiled->PartyOf(0u),
+                     compiled->PartyOf(*IpAddress::Parse(address)),
+                     Protocol::kTcp, 80)
+        .allowed();
+  };
+  EXPECT_TRUE(allows("192.168.0.1"));
+  EXPECT_TRUE(allows("192.168.0.7"));
+  EXPECT_FALSE(allows("203.0.113.1"));
+  EXPECT_FALSE(allows("192.168.0.8"));
 }
 
 }  // namespace

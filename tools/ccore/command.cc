@@ -71,11 +71,12 @@ void AddManifestOptions(CLI::App& command, ManifestArguments& arguments,
 }
 
 absl::StatusOr<CompiledCluster> LoadCluster(
-    const ManifestArguments& arguments) {
+    const ManifestArguments& arguments,
+    const std::function<void(Cluster&)>& prepare) {
   absl::StatusOr<std::vector<ManifestSource>> sources =
       ReadManifestFiles(arguments.paths);
   if (!sources.ok()) return sources.status();
-  return CompileManifests(*sources, arguments.pod_cidrs);
+  return CompileManifests(*sources, arguments.pod_cidrs, prepare);
 }
 
 absl::StatusOr<CompiledCluster> CompileManifests(
@@ -109,6 +110,14 @@ absl::StatusOr<CompiledCluster> CompileManifests(
                       unaddressed == 1 ? "it" : "them",
                       "; that could matter to ", NamesOf(blind),
                       " (--pod-cidr assigns addresses)"));
+  }
+  if (const size_t of_nodes = PodsOfNodes(compiled->cluster).size();
+      of_nodes != 0 && !compiled->policy.tables.empty()) {
+    Note(absl::StrCat(
+        of_nodes, of_nodes == 1 ? " pod" : " pods",
+        " in the host's network with the address of a node: taken for a node "
+        "that no pod runs on, so that policies decide; a pod's own node is "
+        "always allowed"));
   }
   const std::vector<PolicyRef> named = PoliciesWithNames(compiled->cluster);
   if (!named.empty()) {

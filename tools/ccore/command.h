@@ -50,9 +50,12 @@ struct ManifestArguments {
 void AddManifestOptions(CLI::App& command, ManifestArguments& arguments,
                         bool is_required = true);
 
-// Reads and compiles them. Notes what the answer does not take into account.
-absl::StatusOr<CompiledCluster> LoadCluster(const ManifestArguments& arguments);
-// The same of texts; `prepare` may change what was read before it is compiled.
+// Reads and compiles them; `prepare` may change what was read before that.
+// Notes what the answer does not take into account.
+absl::StatusOr<CompiledCluster> LoadCluster(
+    const ManifestArguments& arguments,
+    const std::function<void(Cluster&)>& prepare = {});
+// The same of texts.
 absl::StatusOr<CompiledCluster> CompileManifests(
     const std::vector<ManifestSource>& sources,
     const std::vector<std::string>& pod_cidrs,

@@ -21,6 +21,20 @@ constexpr int kSecondTryMs = 3000;
 
 }  // namespace
 
+void PutHostPodsOnOneNode(Cluster& cluster) {
+  std::set<IpAddress> own;
+  for (const Pod& pod : cluster.pods) {
+    if (pod.host_network) {
+      own.insert(pod.addresses.begin(), pod.addresses.end());
+    }
+  }
+  for (auto& [name, node] : cluster.nodes) {
+    std::erase_if(node.addresses, [&](const IpAddress& address) {
+      return own.contains(address);
+    });
+  }
+}
+
 absl::StatusOr<std::unique_ptr<RunningLab>> RunningLab::Start(
     CompiledCluster cluster, std::optional<LabKeeping> keeping) {
   std::unique_ptr<RunningLab> lab(

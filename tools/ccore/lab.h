@@ -51,6 +51,10 @@ struct NameCheck {
   std::vector<std::string> wrong = {};
 };
 
+// A lab has one node, which pods in the host's network share: no node of
+// `cluster` has their addresses any more.
+void PutHostPodsOnOneNode(Cluster& cluster);
+
 using LabListener = std::pair<IpAddress, PortProtocol>;
 
 // Namespaces, programs, listeners. Everything goes with it, unless it is kept:

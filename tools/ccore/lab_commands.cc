@@ -156,7 +156,8 @@ void GivePodsAddresses(ManifestArguments& arguments) {
 absl::StatusOr<std::unique_ptr<RunningLab>> StartLab(
     ManifestArguments arguments) {
   GivePodsAddresses(arguments);
-  absl::StatusOr<CompiledCluster> cluster = LoadCluster(arguments);
+  absl::StatusOr<CompiledCluster> cluster =
+      LoadCluster(arguments, PutHostPodsOnOneNode);
   if (!cluster.ok()) return cluster.status();
   absl::StatusOr<std::unique_ptr<RunningLab>> lab =
       RunningLab::Start(*std::move(cluster));

@@ -50,8 +50,10 @@ void KeepAddresses(const KeptState& state, Cluster& cluster) {
 absl::StatusOr<std::unique_ptr<RunningLab>> Start(LabKeeping keeping) {
   const KeptState& state = keeping.state;
   absl::StatusOr<CompiledCluster> cluster =
-      CompileManifests(state.manifests, state.pod_cidrs,
-                       [&](Cluster& read) { KeepAddresses(state, read); });
+      CompileManifests(state.manifests, state.pod_cidrs, [&](Cluster& read) {
+        KeepAddresses(state, read);
+        PutHostPodsOnOneNode(read);
+      });
   if (!cluster.ok()) return cluster.status();
   absl::StatusOr<std::unique_ptr<RunningLab>> lab =
       RunningLab::Start(*std::move(cluster), std::move(keeping));

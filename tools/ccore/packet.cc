@@ -138,8 +138,14 @@ absl::StatusOr<testing::NativeDatapath> MakeNode(
   // Some room beyond what is there, as a change needs it.
   const auto pods = static_cast<uint32_t>(cluster.pods.size());
   options.capacity.addresses = std::max(options.capacity.addresses, 4 * pods);
-  for (const Pod& pod : cluster.pods) {
-    if (!pod.host_network) continue;
+  const std::vector<uint32_t> of_nodes = PodsOfNodes(cluster);
+  for (uint32_t i = 0; i < pods; ++i) {
+    const Pod& pod = cluster.pods[i];
+    // The node of the packets is none that the manifests have.
+    if (!pod.host_network ||
+        std::binary_search(of_nodes.begin(), of_nodes.end(), i)) {
+      continue;
+    }
     options.host_addresses.insert(options.host_addresses.end(),
                                   pod.addresses.begin(), pod.addresses.end());
   }

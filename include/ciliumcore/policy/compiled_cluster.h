@@ -42,9 +42,9 @@ struct CompiledCluster {
 // All policies of a cluster, of every dialect.
 Policies PoliciesOf(const Cluster& cluster);
 
-// What they refer to, as far as manifests say: services, and nodes. A node is
-// another than the one that a pod runs on, but for the addresses that pods in
-// the host's network have.
+// What they refer to, as far as manifests say: services, and nodes. Each node
+// is another than the one that a pod runs on: whose own addresses are known,
+// where policies are enforced, is told by PolicyInput::host_addresses.
 PolicyContext PolicyContextOf(const Cluster& cluster);
 
 struct CompileClusterOptions {
@@ -53,7 +53,10 @@ struct CompileClusterOptions {
 };
 
 // Pods of equal namespace and labels share an identity. Where pods run is not
-// known: every pod in the host's network is taken for the node of every other.
+// known: a pod in the host's network with the address of a node (PodsOfNodes)
+// is taken for that node, another than that of any pod, so that policies
+// decide; any other such pod for the node of every pod, which is always
+// allowed.
 //
 // Nothing is known of what names stand for: rules for domain names match
 // nobody.
@@ -65,6 +68,10 @@ absl::StatusOr<CompiledCluster> CompileCluster(
 
 // Pods outside the host's network without address: no ipBlock covers them.
 std::vector<uint32_t> PodsWithoutAddress(const Cluster& cluster);
+
+// Pods in the host's network with an address of one of the cluster's nodes,
+// ascending.
+std::vector<uint32_t> PodsOfNodes(const Cluster& cluster);
 
 // The policies that depend on addresses of pods, and are not for nobody: those
 // that isolate a pod and have an ipBlock in that direction, and those of the

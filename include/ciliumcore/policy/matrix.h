@@ -76,7 +76,8 @@ struct Matrix {
 // addresses outside: allowed for any pod of a workload (and any of its
 // addresses that the other end has the family of) is allowed for the workload.
 // What only a proxy could allow is not.
-// A workload in the host's network is everyone's own node.
+// A workload in the host's network is as of CompileCluster: a node of the
+// cluster, or else everyone's own node.
 //
 // Cost: pairs of workloads, not of pods.
 Matrix ComputeMatrix(const CompiledCluster& cluster);

@@ -108,7 +108,9 @@ struct PolicyInput : Policies, PolicyContext {
   // Pods elsewhere: peers of the endpoints, judged by nobody here. Each has an
   // address, and is outside its host's network.
   std::vector<PolicyEndpoint> remotes = {};
-  std::vector<IpAddress> host_addresses = {};  // of this node
+  // Of this node; also where another field of the context says that they are a
+  // node's, for the cluster's nodes include this one.
+  std::vector<IpAddress> host_addresses = {};
 
   friend bool operator==(const PolicyInput&, const PolicyInput&) = default;
 };
