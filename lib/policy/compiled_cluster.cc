@@ -22,11 +22,9 @@
 namespace ciliumcore {
 namespace {
 
-using Owners = absl::flat_hash_map<IpAddress, uint32_t>;
-
-// Who has which address; pods in the host's network share the node's.
-absl::StatusOr<Owners> OwnersOf(const std::vector<Pod>& pods) {
-  Owners owners;
+// Pods in the host's network share the node's address, others none.
+absl::Status CheckAddresses(const std::vector<Pod>& pods) {
+  absl::flat_hash_map<IpAddress, uint32_t> owners;
   for (uint32_t i = 0; i < pods.size(); ++i) {
     for (const IpAddress& address : pods[i].addresses) {
       const auto [at, inserted] = owners.try_emplace(address, i);
@@ -38,20 +36,20 @@ absl::StatusOr<Owners> OwnersOf(const std::vector<Pod>& pods) {
                        " both have the address ", address.ToString()));
     }
   }
-  return owners;
+  return absl::OkStatus();
 }
 
 // Gives each of `pods` the next address of `cidr` that nobody has; the first
 // one and, of IPv4, the last stay unused as in any subnet.
 absl::Status Assign(const IpPrefix& cidr, const std::vector<uint32_t>& pods,
-                    Cluster& cluster, Owners& owners) {
+                    Cluster& cluster, std::set<IpAddress>& taken) {
   const bool is_subnet = cidr.length() < (cidr.is_v4() ? 31 : 127);
   std::optional<IpAddress> next =
       is_subnet ? Successor(cidr.first()) : cidr.first();
   const IpAddress last =
       is_subnet && cidr.is_v4() ? *Predecessor(cidr.last()) : cidr.last();
   for (uint32_t pod : pods) {
-    while (next.has_value() && *next <= last && owners.contains(*next)) {
+    while (next.has_value() && *next <= last && taken.contains(*next)) {
       next = Successor(*next);
     }
     if (!next.has_value() || *next > last) {
@@ -59,7 +57,7 @@ absl::Status Assign(const IpPrefix& cidr, const std::vector<uint32_t>& pods,
           absl::StrCat(cidr.ToString(), " has too few addresses for ",
                        pods.size(), " pods without one"));
     }
-    owners[*next] = pod;
+    taken.insert(*next);
     cluster.pods[pod].addresses.push_back(*next);
   }
   return absl::OkStatus();
@@ -78,6 +76,10 @@ std::vector<IpAddress> BackendsOf(const Service& service,
     }
   }
   return addresses;
+}
+
+void Append(const std::vector<IpAddress>& more, std::vector<IpAddress>& to) {
+  to.insert(to.end(), more.begin(), more.end());
 }
 
 // By the places of nodes among Cluster::nodes.
@@ -214,16 +216,19 @@ PolicyContext PolicyContextOf(const Cluster& cluster) {
   }
   for (const auto& [name, node] : cluster.nodes) {
     context.remote_nodes.push_back({name, node.labels, node.addresses});
+    Append(node.health_addresses, context.health_addresses);
+    Append(node.ingress_addresses, context.ingress_addresses);
   }
   return context;
 }
 
 absl::StatusOr<CompiledCluster> CompileCluster(
     Cluster cluster, const CompileClusterOptions& options) {
-  CC_ASSIGN_OR_RETURN(Owners owners, OwnersOf(cluster.pods));
+  CC_RETURN_IF_ERROR(CheckAddresses(cluster.pods));
+  std::set<IpAddress> taken = TakenAddresses(cluster);
   const std::vector<uint32_t> unaddressed = PodsWithoutAddress(cluster);
   for (const IpPrefix& cidr : options.pod_cidrs) {
-    CC_RETURN_IF_ERROR(Assign(cidr, unaddressed, cluster, owners));
+    CC_RETURN_IF_ERROR(Assign(cidr, unaddressed, cluster, taken));
   }
   PeerRegistry peers;
   RuleSetTable rule_sets;
@@ -241,6 +246,20 @@ std::vector<uint32_t> PodsWithoutAddress(const Cluster& cluster) {
     if (!pod.host_network && pod.addresses.empty()) pods.push_back(i);
   }
   return pods;
+}
+
+std::set<IpAddress> TakenAddresses(const Cluster& cluster) {
+  std::set<IpAddress> taken;
+  for (const Pod& pod : cluster.pods) {
+    taken.insert(pod.addresses.begin(), pod.addresses.end());
+  }
+  for (const auto& [name, node] : cluster.nodes) {
+    for (const auto* addresses :
+         {&node.addresses, &node.health_addresses, &node.ingress_addresses}) {
+      taken.insert(addresses->begin(), addresses->end());
+    }
+  }
+  return taken;
 }
 
 std::vector<uint32_t> PodsOfNodes(const Cluster& cluster) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/identity/kubernetes_name_internal.h"
 #include "lib/policy/manifest_kinds_internal.h"
+#include "lib/policy/sorted_internal.h"
 
 namespace ciliumcore::internal {
 namespace {
@@ -50,11 +51,9 @@ void ClaimAddresses(const std::vector<IpAddress>& addresses,
   }
 }
 
-template <typename T>
-void Unite(const std::vector<T>& from, std::vector<T>& to) {
+void Unite(const std::vector<IpAddress>& from, std::vector<IpAddress>& to) {
   to.insert(to.end(), from.begin(), from.end());
-  std::sort(to.begin(), to.end());
-  to.erase(std::unique(to.begin(), to.end()), to.end());
+  SortUnique(to);
 }
 
 // A Node and a CiliumNode of one name are one node. Two nodes never share an
@@ -73,10 +72,12 @@ void AddNode(const Field& root, absl::string_view /*kind*/,
     }
     node.labels.Set(label);
   }
-  ClaimAddresses(read.addresses, "node", meta.name, root,
-                 objects.node_addresses);
-  Unite(read.addresses, node.addresses);
-  Unite(read.pod_cidrs, node.pod_cidrs);
+  for (const auto addresses :
+       {&Node::addresses, &Node::health_addresses, &Node::ingress_addresses}) {
+    ClaimAddresses(read.*addresses, "node", meta.name, root,
+                   objects.node_addresses);
+    Unite(read.*addresses, node.*addresses);
+  }
 }
 
 // Two services never share an address.

@@ -21,18 +21,19 @@ using Names = absl::Span<const absl::string_view>;
 // What the text of an address is, by its type.
 struct AddressTypes {
   absl::string_view text;  // the field with the address
+  bool may_have_more;      // other fields beside it and the type
   std::vector<absl::string_view> of_addresses;
 };
 
 const AddressTypes& TypesOfNode() {
   static const auto* const types =
-      new AddressTypes{"address", {"InternalIP", "ExternalIP"}};
+      new AddressTypes{"address", true, {"InternalIP", "ExternalIP"}};
   return *types;
 }
 
 const AddressTypes& TypesOfCiliumNode() {
-  static const auto* const types =
-      new AddressTypes{"ip", {"InternalIP", "ExternalIP", "CiliumInternalIP"}};
+  static const auto* const types = new AddressTypes{
+      "ip", false, {"InternalIP", "ExternalIP", "CiliumInternalIP"}};
   return *types;
 }
 
@@ -48,7 +49,10 @@ bool IsOneOf(const Field& field, Names names) {
 void ReadAddresses(const Field& addresses, const AddressTypes& types,
                    Node& node) {
   for (const Field& item : addresses.Items()) {
-    if (!item.HasOnly({"type", types.text})) continue;
+    if (!(types.may_have_more ? item.ExpectMap()
+                              : item.HasOnly({"type", types.text}))) {
+      continue;
+    }
     const Field type = item["type"];
     if (IsOneOf(type, kNameTypes)) continue;
     if (!IsOneOf(type, types.of_addresses)) {
@@ -65,10 +69,30 @@ void ReadAddresses(const Field& addresses, const AddressTypes& types,
   }
 }
 
-void ReadPodCidrs(const Field& cidrs, Node& node) {
+std::vector<IpPrefix> ReadPodCidrs(const Field& cidrs) {
+  std::vector<IpPrefix> read;
   for (const Field& item : cidrs.Items()) {
-    if (const auto cidr = ReadPrefix(item)) node.pod_cidrs.push_back(*cidr);
+    if (const auto cidr = ReadPrefix(item)) read.push_back(*cidr);
   }
+  return read;
+}
+
+// One of each family, at most.
+std::vector<IpAddress> ReadAddressPair(const Field& pair) {
+  std::vector<IpAddress> addresses;
+  pair.HasOnly({"ipv4", "ipv6"});
+  for (const bool is_v4 : {true, false}) {
+    const Field field = pair[is_v4 ? "ipv4" : "ipv6"];
+    if (!field.present() || field.Is("")) continue;
+    const auto address = ReadAddress(field);
+    if (!address.has_value()) continue;
+    if (address->is_v4() == is_v4) {
+      addresses.push_back(*address);
+    } else {
+      field.Expected(absl::StrCat("an ", FamilyName(is_v4), " address"));
+    }
+  }
+  return addresses;
 }
 
 }  // namespace
@@ -79,22 +103,19 @@ Node ReadNode(const Field& root, const ObjectMeta& meta) {
   const Field spec = root["spec"];
   spec.HasOnly({"podCIDR", "podCIDRs", "providerID", "unschedulable", "taints",
                 "configSource", "externalID"});
-  ReadPodCidrs(spec["podCIDRs"], node);
+  // Read lest they be wrong; policies know pods by their own addresses.
+  const std::vector<IpPrefix> cidrs = ReadPodCidrs(spec["podCIDRs"]);
   const Field first = spec["podCIDR"];
   if (first.present() && !first.Is("")) {
     const auto cidr = ReadPrefix(first);
-    if (cidr.has_value() && node.pod_cidrs.empty()) {
-      node.pod_cidrs.push_back(*cidr);
-    } else if (cidr.has_value() && *cidr != node.pod_cidrs[0]) {
+    if (cidr.has_value() && !cidrs.empty() && *cidr != cidrs.front()) {
       first.Expected(
-          absl::StrCat(node.pod_cidrs[0].ToString(), ", as in podCIDRs"));
+          absl::StrCat(cidrs.front().ToString(), ", as in podCIDRs"));
     }
   }
   const Field status = root["status"];
-  status.HasOnly({"capacity", "allocatable", "phase", "conditions", "addresses",
-                  "daemonEndpoints", "nodeInfo", "images", "volumesInUse",
-                  "volumesAttached", "config", "runtimeHandlers", "features",
-                  "declaredFeatures"});
+  // As of a pod's: the server says it, and may say more.
+  if (!status.ExpectMap()) return node;
   ReadAddresses(status["addresses"], TypesOfNode(), node);
   return node;
 }
@@ -111,7 +132,9 @@ Node ReadCiliumNode(const Field& root, const ObjectMeta& meta) {
   ipam.HasOnly({"pool", "ipv6-pool", "pools", "podCIDRs", "min-allocate",
                 "max-allocate", "pre-allocate", "max-above-watermark",
                 "static-ip-tags"});
-  ReadPodCidrs(ipam["podCIDRs"], node);
+  ReadPodCidrs(ipam["podCIDRs"]);
+  node.health_addresses = ReadAddressPair(spec["health"]);
+  node.ingress_addresses = ReadAddressPair(spec["ingress"]);
   return node;
 }
 

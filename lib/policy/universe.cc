@@ -57,10 +57,15 @@ absl::Status Universe::AddReserved() {
     CC_ASSIGN_OR_RETURN(const uint32_t peer, PeerOf(Identity::kWorld, cover));
     world_of_cover_.push_back(peer);
   }
-  for (const IpAddress& address : input_.host_addresses) {
-    CC_ASSIGN_OR_RETURN(const uint32_t peer,
-                        NodePeer(Identity::kHost, address));
-    AddAddress(address, peer, kNoEndpoint);
+  for (const auto& [identity, addresses] :
+       {std::pair(Identity::kHost, &input_.host_addresses),
+        std::pair(Identity::kHealth, &input_.health_addresses),
+        std::pair(Identity::kIngress, &input_.ingress_addresses)}) {
+    for (const IpAddress& address : *addresses) {
+      if (identity != Identity::kHost && hosts_.contains(address)) continue;
+      CC_ASSIGN_OR_RETURN(const uint32_t peer, NodePeer(identity, address));
+      AddAddress(address, peer, kNoEndpoint);
+    }
   }
   return absl::OkStatus();
 }

@@ -71,7 +71,7 @@ absl::StatusOr<uint32_t> Universe::PeerOf(Identity identity, uint32_t cover,
   return fresh;
 }
 
-// A node's address: the host is above every rule, so no cover matters to it.
+// Of no pod's address: the host is above every rule, so no cover matters to it.
 absl::StatusOr<uint32_t> Universe::NodePeer(Identity identity,
                                             const IpAddress& address,
                                             Labels labels) {
@@ -129,6 +129,16 @@ absl::StatusOr<uint32_t> Universe::JoinGroup(const PolicyEndpoint& endpoint,
     return absl::InvalidArgumentError(absl::StrCat(
         "identity ", name, ": expected a number below ", kFirstCidrPeer,
         ", where those of peers that are no identity begin"));
+  }
+  // Their peer is no pod's.
+  const bool is_of_addresses = (endpoint.identity == Identity::kHealth &&
+                                !input_.health_addresses.empty()) ||
+                               (endpoint.identity == Identity::kIngress &&
+                                !input_.ingress_addresses.empty());
+  if (is_of_addresses) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "an endpoint of namespace ", endpoint.ns, " has the identity ", name,
+        ": expected another, as there are addresses of nodes that have it"));
   }
   const uint32_t fresh = free_groups_.empty()
                              ? static_cast<uint32_t>(members_.size())

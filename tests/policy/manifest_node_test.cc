@@ -35,6 +35,8 @@ spec:
   addresses:
   - {type: InternalIP, ip: 192.168.0.1}
   - {type: CiliumInternalIP, ip: 10.1.0.7}
+  health: {ipv4: 10.1.0.8, ipv6: "fd00:1::8"}
+  ingress: {ipv4: 10.1.0.9}
   ipam: {podCIDRs: [10.1.0.0/24, 10.1.1.0/24]}
 )";
 
@@ -53,7 +55,6 @@ TEST(ManifestNodeTest, ReadsANode) {
   EXPECT_EQ(node.name, "n1");
   EXPECT_EQ(node.labels, (Labels{{"role", "edge"}}));
   EXPECT_EQ(node.addresses, Addresses({"192.168.0.1", "203.0.113.1"}));
-  EXPECT_EQ(node.pod_cidrs.size(), 2u);
   EXPECT_TRUE(cluster.ignored.empty());
   EXPECT_TRUE(cluster.namespaces.empty());
 }
@@ -67,10 +68,8 @@ TEST(ManifestNodeTest, ANodeAndACiliumNodeOfOneNameAreOne) {
     EXPECT_EQ(node.labels, (Labels{{"role", "edge"}, {"zone", "a"}}));
     EXPECT_EQ(node.addresses,
               Addresses({"10.1.0.7", "192.168.0.1", "203.0.113.1"}));
-    const std::vector<IpPrefix> cidrs = {*IpPrefix::Parse("10.1.0.0/24"),
-                                         *IpPrefix::Parse("10.1.1.0/24"),
-                                         *IpPrefix::Parse("fd00:1::/64")};
-    EXPECT_EQ(node.pod_cidrs, cidrs);
+    EXPECT_EQ(node.health_addresses, Addresses({"10.1.0.8", "fd00:1::8"}));
+    EXPECT_EQ(node.ingress_addresses, Addresses({"10.1.0.9"}));
   }
 }
 
@@ -113,6 +112,26 @@ TEST(ManifestNodeTest, RefusesWhatCannotBe) {
             "m.yaml:4:19: CiliumNode a: spec.addresses: expected a value, or "
             "no such field, found null");
   EXPECT_EQ(Wrong(NodeText("a", "spec: {taints: null}")), "");
+  EXPECT_EQ(Wrong(absl::StrCat(other,
+                               "metadata: {name: a}\nspec: {health: {ipv4: "
+                               "'::1'}}\n")),
+            "m.yaml:4:23: CiliumNode a: spec.health.ipv4: expected an IPv4 "
+            "address, found ::1");
+  EXPECT_EQ(Wrong(absl::StrCat(
+                other, "metadata: {name: a}\nspec: {health: {ipv4: 10.0.0.1}}",
+                "\n---\n", NodeText("b", addresses))),
+            "m.yaml:6:1: Node b: expected an address of its own, found "
+            "10.0.0.1 of node a");
+}
+
+TEST(ManifestNodeTest, AStatusMayHaveFieldsOfLaterServers) {
+  const Cluster cluster = Load(NodeText(
+      "a",
+      "status: {novelties: [1], addresses: [{type: InternalIP, address: "
+      "10.0.0.1, scope: all}]}"));
+  EXPECT_EQ(cluster.nodes.at("a").addresses, Addresses({"10.0.0.1"}));
+  EXPECT_EQ(Wrong(NodeText("a", "status: [1]")),
+            "m.yaml:4:9: Node a: status: expected a mapping, found a list");
 }
 
 // Whether a pod's flows to an address pass, by its policies.
@@ -157,6 +176,63 @@ TEST(ManifestNodeTest, PoliciesMayNameNodes) {
   const CompiledCluster world = Compiled("{toEntities: [world]}", "");
   EXPECT_FALSE(Reaches(world, "192.168.0.1"));
   EXPECT_TRUE(Reaches(world, "192.168.0.3"));
+}
+
+TEST(ManifestNodeTest, HealthEndpointsAndIngressAreEntitiesOfTheirOwn) {
+  const struct {
+    const char* rule;
+    bool health, ingress;
+  } cases[] = {
+      {"{toEntities: [world]}", false, false},
+      {"{toCIDR: [10.1.0.0/24]}", false, false},
+      {"{toEntities: [remote-node]}", false, false},
+      {"{toEntities: [health]}", true, false},
+      {"{toEntities: [ingress]}", false, true},
+      {"{toEntities: [cluster]}", true, true},
+      {"{toEndpoints: [{}]}", false, false},
+      {"{toEndpoints: [{matchLabels: {'reserved:ingress': ''}}]}", false, true},
+  };
+  for (const auto& c : cases) {
+    SCOPED_TRACE(c.rule);
+    const CompiledCluster cluster = Compiled(c.rule, "");
+    EXPECT_EQ(Reaches(cluster, "10.1.0.8"), c.health);
+    EXPECT_EQ(Reaches(cluster, "fd00:1::8"), c.health);
+    EXPECT_EQ(Reaches(cluster, "10.1.0.9"), c.ingress);
+  }
+}
+
+TEST(ManifestNodeTest, AnEndpointIsNotOfAnIdentityThatAddressesHave) {
+  PolicyInput input;
+  input.health_addresses = Addresses({"10.1.0.8"});
+  input.endpoints = {{.identity = Identity::kHealth, .ns = "default"}};
+  PeerRegistry peers;
+  RuleSetTable rule_sets;
+  EXPECT_EQ(Compile(input, peers, rule_sets).status().message(),
+            "an endpoint of namespace default has the identity health: "
+            "expected another, as there are addresses of nodes that have it");
+  input.endpoints[0].identity = Identity::kIngress;
+  EXPECT_TRUE(Compile(input, peers, rule_sets).ok());
+}
+
+TEST(ManifestNodeTest, NoPodIsGivenAnAddressOfANode) {
+  const Cluster cluster = Load(absl::StrCat(
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {}\n",
+      kCiliumNode));
+  const auto given = [&](const char* cidr) {
+    absl::StatusOr<CompiledCluster> compiled =
+        CompileCluster(cluster, {.pod_cidrs = {*IpPrefix::Parse(cidr)}});
+    EXPECT_TRUE(compiled.ok()) << compiled.status();
+    return compiled.ok() ? compiled->cluster.pods[0].addresses
+                         : std::vector<IpAddress>();
+  };
+  EXPECT_EQ(given("10.1.0.6/31"), Addresses({"10.1.0.6"}));
+  EXPECT_EQ(given("10.1.0.0/24"), Addresses({"10.1.0.1"}));
+  EXPECT_EQ(given("10.1.0.8/30"), Addresses({"10.1.0.10"}));
+  EXPECT_EQ(
+      CompileCluster(cluster, {.pod_cidrs = {*IpPrefix::Parse("10.1.0.7/32")}})
+          .status()
+          .code(),
+      absl::StatusCode::kResourceExhausted);
 }
 
 // In the host's network.

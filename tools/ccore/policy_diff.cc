@@ -164,10 +164,7 @@ void PrintJson(const PolicyDiff& diff, const std::vector<const Change*>& shown,
 void KeepAddresses(const Cluster& before, Cluster& after) {
   absl::flat_hash_map<std::string, const Pod*> known;
   for (const Pod& pod : before.pods) known.try_emplace(pod.ToString(), &pod);
-  std::set<IpAddress> taken;
-  for (const Pod& pod : after.pods) {
-    taken.insert(pod.addresses.begin(), pod.addresses.end());
-  }
+  std::set<IpAddress> taken = TakenAddresses(after);
   for (uint32_t i : PodsWithoutAddress(after)) {
     Pod& pod = after.pods[i];
     const auto at = known.find(pod.ToString());

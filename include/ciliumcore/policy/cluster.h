@@ -157,7 +157,9 @@ struct Node {
   std::string name = {};
   Labels labels = {};
   std::vector<IpAddress> addresses = {};  // each once, ascending
-  std::vector<IpPrefix> pod_cidrs = {};   // the same
+  // Of Cilium's health endpoint there, and of its ingress; the same.
+  std::vector<IpAddress> health_addresses = {};
+  std::vector<IpAddress> ingress_addresses = {};
 
   friend bool operator==(const Node&, const Node&) = default;
 };

@@ -8,6 +8,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,13 +43,15 @@ struct CompiledCluster {
 // All policies of a cluster, of every dialect.
 Policies PoliciesOf(const Cluster& cluster);
 
-// What they refer to, as far as manifests say: services, and nodes. Each node
+// What they refer to, as far as manifests say: services, and nodes with what of
+// Cilium's has an address there. Each node
 // is another than the one that a pod runs on: whose own addresses are known,
 // where policies are enforced, is told by PolicyInput::host_addresses.
 PolicyContext PolicyContextOf(const Cluster& cluster);
 
 struct CompileClusterOptions {
-  // A pod without any address gets the next free one of each.
+  // A pod without any address gets the next of each that is nobody's
+  // (TakenAddresses).
   std::vector<IpPrefix> pod_cidrs = {};
 };
 
@@ -68,6 +71,9 @@ absl::StatusOr<CompiledCluster> CompileCluster(
 
 // Pods outside the host's network without address: no ipBlock covers them.
 std::vector<uint32_t> PodsWithoutAddress(const Cluster& cluster);
+
+// The addresses that pods and nodes have, ascending.
+std::set<IpAddress> TakenAddresses(const Cluster& cluster);
 
 // Pods in the host's network with an address of one of the cluster's nodes,
 // ascending.

@@ -49,7 +49,8 @@ struct CompiledEndpoint {
                          const CompiledEndpoint&) = default;
 };
 
-// Who has one address: a pod or a node.
+// Who has one address: a pod, a node, or whoever else policies tell from the
+// rest of its prefix.
 struct AddressPeer {
   uint32_t peer = 0;                // its number
   uint32_t endpoint = kNoEndpoint;  // index of the pod's endpoint
@@ -152,8 +153,9 @@ struct CompiledPolicy {
 // labels or namespaces, an address belongs to two of endpoints, remotes, nodes
 // and API servers, an endpoint that is not in the host's network has no
 // identity, that of something else than a pod, or one above those that are
-// identities (kFirstCidrPeer), or a remote has no address; ResourceExhausted if
-// numbers run out.
+// identities (kFirstCidrPeer), an endpoint or remote has the identity kHealth
+// or kIngress beside addresses of the context, or a remote has no address;
+// ResourceExhausted if numbers run out.
 //
 // Cost: near linear in the size of the output and in matches of selectors.
 absl::StatusOr<CompiledPolicy> Compile(const PolicyInput& input,

@@ -92,6 +92,10 @@ struct PolicyContext {
   std::vector<IpAddress> remote_node_addresses = {};  // of nodes without labels
   Labels host_labels = {};                            // of this node
   std::vector<PolicyNode> remote_nodes = {};          // those with labels
+  // Of Cilium's health endpoints and of its ingress, on any node: whoever has
+  // the identities kHealth and kIngress without being an endpoint here.
+  std::vector<IpAddress> health_addresses = {};
+  std::vector<IpAddress> ingress_addresses = {};
   std::vector<PolicyService> services = {};
   std::vector<ResolvedName> names = {};
   // Where the API server answers, if that is no node.
