@@ -107,6 +107,10 @@ struct Side {
     return facet;
   }
 
+  uint32_t ColumnOf(const OutsidePart& part) const {
+    return tables.ColumnOf(PeerOf(part, cluster.policy));
+  }
+
   PairRows Between(const SideFacet& source,
                    const SideFacet& destination) const {
     if (!source.is_there || !destination.is_there ||
@@ -134,16 +138,12 @@ struct Side {
 // The addresses of one family, cut where a table of either side differs.
 std::vector<OutsideRange> RangesOf(const Side& before, const Side& after,
                                    bool is_v4) {
-  const auto column = [](const Side& side, const IpAddress& address) {
-    return side.tables.ColumnOf(side.cluster.policy.OutsidePeerOf(address));
-  };
   std::vector<OutsideRange> ranges;
-  for (const AddressRange& range :
-       OutsideRanges({before.cluster.policy.peer_map.get(),
-                      after.cluster.policy.peer_map.get()},
-                     is_v4)) {
-    const uint32_t old_column = column(before, range.first);
-    const uint32_t new_column = column(after, range.first);
+  for (const OutsidePart& part :
+       OutsideParts({&before.cluster, &after.cluster}, is_v4)) {
+    const AddressRange& range = part.range;
+    const uint32_t old_column = before.ColumnOf(part);
+    const uint32_t new_column = after.ColumnOf(part);
     if (!ranges.empty() && ranges.back().before == old_column &&
         ranges.back().after == new_column) {
       ranges.back().range.last = range.last;

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/policy/outside_ranges_internal.h"
 #include "lib/policy/port_sets_internal.h"
+#include "lib/policy/sorted_internal.h"
 
 namespace ciliumcore {
 namespace {
@@ -78,17 +79,15 @@ struct Outside {
 };
 
 // The addresses of one family, cut where `access` differs.
-std::vector<Outside> RangesOf(const CompiledPolicy& policy,
+std::vector<Outside> RangesOf(const CompiledCluster& cluster,
                               const Access& access, bool is_v4) {
   std::vector<Outside> ranges;
-  for (const AddressRange& range :
-       OutsideRanges({policy.peer_map.get()}, is_v4)) {
-    // Not PeerOf: the address may be a pod's.
-    const uint32_t column = access.ColumnOf(policy.OutsidePeerOf(range.first));
+  for (const OutsidePart& part : OutsideParts({&cluster}, is_v4)) {
+    const uint32_t column = access.ColumnOf(PeerOf(part, cluster.policy));
     if (!ranges.empty() && access.AreAlike(ranges.back().column, column)) {
-      ranges.back().range.last = range.last;
+      ranges.back().range.last = part.range.last;
     } else {
-      ranges.push_back({range, column});
+      ranges.push_back({part.range, column});
     }
   }
   return ranges;
@@ -104,7 +103,7 @@ class MatrixBuilder {
       facets_.push_back(FacetsOf(workload));
     }
     for (bool is_v4 : {true, false}) {
-      std::vector<Outside> more = RangesOf(cluster_.policy, access_, is_v4);
+      std::vector<Outside> more = RangesOf(cluster_, access_, is_v4);
       outside_.insert(outside_.end(), more.begin(), more.end());
     }
     const uint32_t workloads = static_cast<uint32_t>(facets_.size());
@@ -150,8 +149,7 @@ class MatrixBuilder {
                           access_.ColumnOf(peers[i]), family});
       }
     }
-    std::sort(facets.begin(), facets.end());
-    facets.erase(std::unique(facets.begin(), facets.end()), facets.end());
+    SortUnique(facets);
     return facets;
   }
 

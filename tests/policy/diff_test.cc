@@ -29,6 +29,9 @@ using Presence = PolicyDiff::Presence;
 
 constexpr char kV4[] = "0.0.0.0-255.255.255.255";
 constexpr char kV6[] = "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
+// Around a node.
+constexpr char kV4Below[] = "0.0.0.0-192.168.0.0";
+constexpr char kV4Above[] = "192.168.0.2-255.255.255.255";
 
 // Two replicas of web and one of db, in "town", before and after.
 class DiffTest : public ::testing::Test {
@@ -171,6 +174,82 @@ TEST_F(DiffTest, PrefixesThatSayTheSameCutNothing) {
   const PolicyDiff diff = Compared();
   EXPECT_THAT(Lines(diff), IsEmpty());
   EXPECT_EQ(diff.ranges.size(), 4u);
+}
+
+// For every pod of the town.
+CiliumPolicy AllowOnly(Direction direction, CiliumPeers peers) {
+  CiliumPolicy policy;
+  policy.ns = "town";
+  policy.name = "only";
+  CiliumSpec& spec = policy.specs.emplace_back();
+  spec.endpoint_selector.emplace();
+  (direction == Direction::kIngress ? spec.ingress : spec.egress)
+      .emplace_back()
+      .peers = std::move(peers);
+  return policy;
+}
+
+TEST_F(DiffTest, ANodesAddressIsNotOneOfTheWorld) {
+  for (Cluster* cluster : {&before_, &after_}) {
+    cluster->pods = {Replica("web", "web-0")};
+    cluster->nodes["n1"] = {
+        .name = "n1",
+        .labels = {{"role", "edge"}},
+        .addresses = {*IpAddress::Parse("192.168.0.1")},
+        .health_addresses = {*IpAddress::Parse("10.0.0.9")}};
+    cluster->nodes["n2"] = {.name = "n2",
+                            .addresses = {*IpAddress::Parse("192.168.0.2"),
+                                          *IpAddress::Parse("fd00::2")}};
+  }
+  for (const Direction direction : {Direction::kEgress, Direction::kIngress}) {
+    const auto line = [&](const char* kind, const std::string& range) {
+      return direction == Direction::kEgress
+                 ? absl::StrCat(kind, " web -> ", range, " all 1/1")
+                 : absl::StrCat(kind, " ", range, " -> web all 1/1");
+    };
+    const auto allow = [&](Cluster& cluster, CiliumPeers peers) {
+      cluster.cilium_policies = {AllowOnly(direction, std::move(peers))};
+    };
+    allow(before_, {.entities = {CiliumEntity::kNone}});
+    allow(after_, {.entities = {CiliumEntity::kRemoteNode}});
+    EXPECT_THAT(Lines(Compared()),
+                ElementsAre(line("opens", "192.168.0.1-192.168.0.2"),
+                            line("opens", "fd00::2-fd00::2")));
+    allow(before_, {.nodes = {Select({{"role", "edge"}})}});
+    EXPECT_THAT(Lines(Compared()),
+                ElementsAre(line("opens", "192.168.0.2-192.168.0.2"),
+                            line("opens", "fd00::2-fd00::2")));
+    allow(after_, {.entities = {CiliumEntity::kNone}});
+    EXPECT_THAT(Lines(Compared()),
+                ElementsAre(line("closes", "192.168.0.1-192.168.0.1")));
+    allow(after_, {.nodes = {Select({{"role", "edge"}})},
+                   .entities = {CiliumEntity::kHealth}});
+    EXPECT_THAT(Lines(Compared()),
+                ElementsAre(line("opens", "10.0.0.9-10.0.0.9")));
+  }
+}
+
+TEST_F(DiffTest, ANodeThatIsNewIsOfTheWorldNoMore) {
+  for (Cluster* cluster : {&before_, &after_}) {
+    cluster->pods = {Replica("web", "web-0")};
+    cluster->cilium_policies = {
+        AllowOnly(Direction::kEgress, {.entities = {CiliumEntity::kWorld}})};
+  }
+  after_.nodes["n1"] = {.name = "n1",
+                        .addresses = {*IpAddress::Parse("192.168.0.1")}};
+  EXPECT_THAT(Lines(Compared()),
+              ElementsAre("closes web -> 192.168.0.1-192.168.0.1 all 1/1"));
+  // With a pod on it, on one side: its address is the same.
+  before_.nodes = after_.nodes;
+  before_.pods.push_back(Replica("agent", "agent-0", {"192.168.0.1"}));
+  before_.pods.back().host_network = true;
+  EXPECT_THAT(
+      Lines(Compared()),
+      ElementsAre("closes agent -> web all 1/1",
+                  absl::StrCat("closes agent -> ", kV4Below, " all 1/1"),
+                  "closes agent -> 192.168.0.1-192.168.0.1 all 1/1",
+                  absl::StrCat("closes agent -> ", kV4Above, " all 1/1"),
+                  absl::StrCat("closes agent -> ", kV6, " all 1/1")));
 }
 
 TEST_F(DiffTest, ABlockThatCoversAPodOpensThePod) {

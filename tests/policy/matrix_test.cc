@@ -160,6 +160,53 @@ TEST_F(MatrixTest, CutsAddressesWhereThePoliciesTellThemApart) {
   EXPECT_THAT(Lines("web[Deployment] -> ::"), IsEmpty());
 }
 
+TEST_F(MatrixTest, CutsAtAddressesOfNodesAndOfApiServers) {
+  cluster_.pods.resize(1);
+  cluster_.nodes["n1"] = {.name = "n1",
+                          .addresses = {*IpAddress::Parse("192.168.0.1"),
+                                        *IpAddress::Parse("192.168.0.2")}};
+  // Whose address is not told beside its workload's.
+  Pod& agent = AddPod("agent", "agent-x", {"192.168.0.2"});
+  agent.host_network = true;
+  CiliumPolicy& policy = cluster_.cilium_policies.emplace_back();
+  policy.ns = "town";
+  CiliumSpec& spec = policy.specs.emplace_back();
+  spec.endpoint_selector.emplace();
+  CiliumRule& rule = spec.egress.emplace_back();
+  rule.peers = {
+      .entities = {CiliumEntity::kRemoteNode, CiliumEntity::kKubeApiServer}};
+  EXPECT_THAT(Lines("web[Deployment] ->"),
+              ElementsAre(HasSubstr("-> town/agent[Deployment]"),
+                          HasSubstr("-> 192.168.0.1-192.168.0.1")));
+
+  CompiledCluster compiled = Compiled();
+  PolicyInput input;
+  static_cast<Policies&>(input) = PoliciesOf(cluster_);
+  static_cast<PolicyContext&>(input) = PolicyContextOf(cluster_);
+  input.api_server_addresses = {*IpAddress::Parse("10.96.0.1")};
+  input.endpoints = {{.identity = Identity{1000},
+                      .labels = cluster_.pods[0].labels,
+                      .ns = "town",
+                      .addresses = cluster_.pods[0].addresses},
+                     {.identity = Identity::kRemoteNode,
+                      .ns = "town",
+                      .addresses = agent.addresses,
+                      .host_network = true}};
+  PeerRegistry peers;
+  RuleSetTable rule_sets;
+  compiled.policy = *Compile(input, peers, rule_sets);
+  const Matrix matrix = ComputeMatrix(compiled);
+  std::vector<std::string> reached;
+  for (const Matrix::Connection& connection : matrix.connections) {
+    if (matrix.PeerName(connection.source) == "town/web[Deployment]") {
+      reached.push_back(matrix.PeerName(connection.destination));
+    }
+  }
+  EXPECT_THAT(reached,
+              ElementsAre("town/agent[Deployment]", "10.96.0.1-10.96.0.1",
+                          "192.168.0.1-192.168.0.1"));
+}
+
 TEST_F(MatrixTest, DoesNotCutWhereNoPodIsTreatedOtherwise) {
   // Two neighbours with one meaning, one block that selects nobody.
   Add(Egress({{{Block("10.0.0.0/9"), Block("10.128.0.0/9")}, {}}}), "web");

@@ -122,8 +122,9 @@ absl::string_view ChangeName(PolicyDiff::Kind kind);
 // - A pod's address is compared with the same one, else with the pod's next of
 //   the same family, else with its first, else with the pod as it is without
 //   address.
-// - Addresses outside are those of no pod, in ranges that neither side's
-//   prefixes cut.
+// - Addresses outside are those of no pod, in ranges that no prefix of either
+//   side cuts and in which neither knows an address, such as a node's, by
+//   itself.
 //
 // Cost: linear in the two sides' tables, and in pairs of what the tables tell
 // apart: pods of a workload with equal tables that every table takes for one

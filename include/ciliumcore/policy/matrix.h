@@ -59,7 +59,8 @@ struct Matrix {
   // Peers are numbered through: first the workloads, then the ranges.
   std::vector<Workload> workloads;  // ascending
   // The addresses of both families, cut where some pod is allowed one side and
-  // not the other: IPv4 ascending, then IPv6.
+  // not the other: IPv4 ascending, then IPv6. A node's are among them, and
+  // whoever else is no pod; a pod's are in them as any other.
   std::vector<AddressRange> ranges;
 
   // Every pair with anything allowed, ascending; none of a workload with itself
