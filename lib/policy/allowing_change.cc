@@ -289,7 +289,8 @@ class ChangeFinder {
     // The flow itself, unless there are too many to count.
     for (uint64_t* count :
          {&change.opened_beside.pairs, &change.opened_beside.ports}) {
-      if (*count != std::numeric_limits<uint64_t>::max()) --*count;
+      const bool is_exact = *count != std::numeric_limits<uint64_t>::max();
+      if (is_exact && *count != 0) --*count;
     }
     change.closed = change.diff.closed;
     return std::optional(std::move(change));

@@ -344,9 +344,11 @@ TEST_F(WhyNotAgainstOracleTest, OfEqualsTheOneThatOpensLeast) {
         ASSERT_TRUE(edited.ok()) << edited.status();
         if (!AllowsIn(*edited, flow)) continue;
         const PolicyDiff diff = Diff(compiled, *CompileCluster(*edited));
-        const std::pair rival(diff.opened.pairs, diff.opened.ports);
-        const std::pair found(change->opened_beside.pairs + 1,
-                              change->opened_beside.ports + 1);
+        ASSERT_GT(diff.opened.pairs, 0u);
+        ASSERT_GT(diff.opened.ports, 0u);
+        const std::pair rival(diff.opened.pairs - 1, diff.opened.ports - 1);
+        const std::pair found(change->opened_beside.pairs,
+                              change->opened_beside.ports);
         EXPECT_GE(rival, found) << edit.ToString() << "\ninstead of\n"
                                 << ToString(change->edits);
         (rival == found ? as_good : worse) += 1;

@@ -136,7 +136,7 @@ TEST(WhyNotDialectsTest, ALabelThatARuleOfCiliumAsksForAllows) {
 }
 
 TEST(WhyNotDialectsTest, ALabelMayOpenTheWayToANode) {
-  EXPECT_THAT(Question(R"(
+  const Question question(R"(
 ---
 apiVersion: v1
 kind: Node
@@ -157,10 +157,16 @@ spec:
   endpointSelector: {matchLabels: {app: web}}
   egress: [{}]
 )",
-                       "192.0.2.9")
-                  .Edits(),
+                          "192.0.2.9");
+  EXPECT_THAT(question.Edits(),
               ElementsAre("add to the labels of the pods of town/web[Pod]: "
                           "\"may\": \"yes\""));
+  // Every port of the one pair.
+  const absl::StatusOr<AllowingChange> change = question.Change();
+  ASSERT_TRUE(change.ok()) << change.status();
+  EXPECT_EQ(change->opened_beside.pairs, 0u);
+  EXPECT_EQ(change->opened_beside.ports, 0xffffffu);
+  EXPECT_EQ(change->diff.opened.pairs, 1u);
 }
 
 TEST(WhyNotDialectsTest, ALabelThatNobodyGivesAPodIsNotProposed) {
