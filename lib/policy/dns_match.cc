@@ -60,6 +60,7 @@ bool Matches(const DnsMatch& match, absl::string_view name) {
   if (!match.name.empty()) return CanonicalDnsName(match.name) == text;
   const std::string canonical = CanonicalDnsName(match.pattern);
   absl::string_view pattern = canonical;
+  if (pattern.empty()) return false;
   if (pattern.find_first_not_of('*') == absl::string_view::npos) return true;
   if (!ConsumeLabels(pattern)) return Globs(pattern, text);
   for (size_t dot = text.find('.'); dot != std::string::npos;

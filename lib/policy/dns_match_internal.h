@@ -16,7 +16,7 @@ namespace ciliumcore {
 std::string CanonicalDnsName(absl::string_view name);
 
 // Whether `match` means `name`, in either case of letters and with or without a
-// last '.'. O(size of both).
+// last '.'. One without name and pattern means none. O(size of both).
 bool Matches(const DnsMatch& match, absl::string_view name);
 
 // The same of a domain name of a ClusterPolicy: "*.x" means one label or more

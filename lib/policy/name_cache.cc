@@ -56,7 +56,8 @@ absl::Status NameCache::Learn(absl::string_view name,
   if (absl::Status valid = CheckAnswer(name, canonical, ttl); !valid.ok()) {
     return valid;
   }
-  const absl::Time expiry = now + std::max(ttl, options_.min_ttl);
+  const absl::Time expiry =
+      now + std::max(std::min(ttl, options_.max_ttl), options_.min_ttl);
   std::vector<IpAddress> answer(addresses.begin(), addresses.end());
   SortUnique(answer);
   const std::vector<IpAddress> others = Extend(canonical, answer, expiry);

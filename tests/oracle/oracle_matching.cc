@@ -74,6 +74,7 @@ bool Calls(const PolicyEndpoint* pod, const std::string& name,
 bool Means(const DnsMatch& match, const std::string& name) {
   if (!match.name.empty()) return Plain(match.name) == name;
   const std::string pattern = Plain(match.pattern);
+  if (pattern.empty()) return false;
   if (pattern.find_first_not_of('*') == std::string::npos) return true;
   // What "**." or "***." stands for ends at a dot, and has a label or more.
   const size_t rest = pattern.find_first_not_of('*');

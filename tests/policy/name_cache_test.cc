@@ -188,6 +188,25 @@ TEST(NameCacheTest, AnAnswerLivesAtLeastTheMinimum) {
   EXPECT_EQ(cache.NextExpiry(), At(61));
 }
 
+TEST(NameCacheTest, AnAnswerLivesAWeekAtMost) {
+  constexpr int kWeek = 7 * 24 * 3600;
+  NameCache cache;
+  Learn(cache, "a.example", {kOne}, kWeek - 1);
+  EXPECT_EQ(cache.NextExpiry(), At(kWeek - 1));
+  Learn(cache, "a.example", {kOne}, kWeek + 1);
+  EXPECT_EQ(cache.NextExpiry(), At(kWeek));
+  // Later, another week.
+  ASSERT_TRUE(
+      cache.Learn("a.example", {kOne}, absl::Seconds(0x7fffffff), At(5)).ok());
+  EXPECT_EQ(cache.NextExpiry(), At(kWeek + 5));
+}
+
+TEST(NameCacheTest, TheMinimumGoesBeforeTheMaximum) {
+  NameCache cache({.min_ttl = absl::Seconds(60), .max_ttl = absl::Seconds(30)});
+  Learn(cache, "a.example", {kOne}, 45);
+  EXPECT_EQ(cache.NextExpiry(), At(60));
+}
+
 TEST(NameCacheTest, AnAddressInUseIsHeldUntilItIsNot) {
   NameCache cache;
   Learn(cache, "a.example", {kOne, kTwo}, 60);

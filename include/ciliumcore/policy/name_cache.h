@@ -68,6 +68,10 @@ class NameCache {
   struct Options {
     // Answers that are to be forgotten sooner live this long.
     absl::Duration min_ttl = absl::ZeroDuration();
+    // Answers that are to be remembered longer live this long, but never less
+    // than `min_ttl`. The default is the cap that RFC 8767, section 4,
+    // recommends: a TTL is a number of 32 bits, of up to 136 years.
+    absl::Duration max_ttl = absl::Hours(7 * 24);
     // How long a held address stays after it was last seen in use, for whoever
     // connects again without asking again.
     absl::Duration grace = absl::ZeroDuration();
@@ -96,8 +100,9 @@ class NameCache {
   NameCache(NameCache&&) = default;
   NameCache& operator=(NameCache&&) = default;
 
-  // An answer: until `now` + `ttl`, `name` has `addresses`. What is known for
-  // longer stays so; a held address is an ordinary one again.
+  // An answer: until `now` + `ttl`, within the options' limits, `name` has
+  // `addresses`. What is known for longer stays so; a held address is an
+  // ordinary one again.
   //
   // InvalidArgument, and nothing is learned, if `name` is none (1 to 253 of
   // letters, digits, '-' and '_', in labels of 1 to 63) or `ttl` is negative.
