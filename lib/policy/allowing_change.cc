@@ -19,6 +19,7 @@
 #include "lib/policy/flow_denials_internal.h"
 #include "lib/policy/flow_rule_internal.h"
 #include "lib/policy/label_edits_internal.h"
+#include "lib/policy/name_openings_internal.h"
 #include "lib/policy/policy_names_internal.h"
 #include "lib/policy/rule_conditions_internal.h"
 
@@ -111,7 +112,10 @@ class ChangeFinder {
           best = std::move(tried);
         }
       }
-      if (best.has_value()) return *std::move(best);
+      if (best.has_value()) {
+        CC_RETURN_IF_ERROR(AddNames(*best));
+        return *std::move(best);
+      }
       // None of them is a cluster that compiles, as a rule.
       at_least_ = fewest_ + 1;
     } while (!smallest_.empty());
@@ -284,7 +288,7 @@ class ChangeFinder {
     change.edits = edits;
     change.conditions = fewest_;
     change.proxied = ProxiedSidesOf(after.policy, decision);
-    change.diff = Diff(cluster_, after);
+    change.diff = DiffWithoutNames(cluster_, after);
     change.opened_beside = change.diff.opened;
     // The flow itself, unless there are too many to count.
     for (uint64_t* count :
@@ -294,6 +298,16 @@ class ChangeFinder {
     }
     change.closed = change.diff.closed;
     return std::optional(std::move(change));
+  }
+
+  // What the change opens by domain names.
+  absl::Status AddNames(AllowingChange& change) const {
+    if (PoliciesWithNames(cluster_.cluster).empty()) return absl::OkStatus();
+    CC_ASSIGN_OR_RETURN(Cluster edited, Apply(cluster_.cluster, change.edits));
+    CC_ASSIGN_OR_RETURN(const CompiledCluster after,
+                        CompileCluster(std::move(edited)));
+    change.diff.opened_by_names = NameOpenings(cluster_, after);
+    return absl::OkStatus();
   }
 
   const CompiledCluster& cluster_;

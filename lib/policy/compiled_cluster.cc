@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/status_macros_internal.h"
 #include "lib/policy/address_arithmetic_internal.h"
+#include "lib/policy/compiled_cluster_internal.h"
 
 namespace ciliumcore {
 namespace {
@@ -220,6 +221,16 @@ PolicyContext PolicyContextOf(const Cluster& cluster) {
     Append(node.ingress_addresses, context.ingress_addresses);
   }
   return context;
+}
+
+absl::StatusOr<CompiledCluster> CompileWithNames(
+    const CompiledCluster& cluster, std::vector<ResolvedName> names) {
+  PolicyInput input = InputOf(cluster.cluster);
+  input.names = std::move(names);
+  PeerRegistry peers;
+  RuleSetTable rule_sets;
+  CC_ASSIGN_OR_RETURN(CompiledPolicy policy, Compile(input, peers, rule_sets));
+  return CompiledCluster{cluster.cluster, std::move(policy), cluster.workloads};
 }
 
 absl::StatusOr<CompiledCluster> CompileCluster(

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/policy/counterparts_internal.h"
 #include "lib/policy/meanings_internal.h"
+#include "lib/policy/name_openings_internal.h"
 #include "lib/policy/outside_ranges_internal.h"
 #include "lib/policy/row_changes_internal.h"
 
@@ -152,6 +153,11 @@ std::vector<OutsideRange> RangesOf(const Side& before, const Side& after,
     }
   }
   return ranges;
+}
+
+// Whether one side's judgement is the same but for the rules.
+bool IsSameVerdict(const Cell& a, const Cell& b) {
+  return a.verdict == b.verdict && a.proxy_port == b.proxy_port;
 }
 
 // Gathers the changes of one pair of peers.
@@ -368,6 +374,15 @@ std::string PolicyDiff::ComparedWorkload::ToString() const {
   return absl::StrCat(ns, "/", name, "[", kind, "]");
 }
 
+std::string PolicyDiff::NameOpening::ToString() const {
+  return absl::StrCat(
+      policy.ToString(), ": ",
+      name.empty() ? "not compared, for rules would want two proxies for one "
+                     "flow if names stood for one address"
+                   : absl::StrCat("what ", name, " stands for, such as for ",
+                                  source_example));
+}
+
 std::string PolicyDiff::PeerName(uint32_t peer) const {
   return peer < workloads.size() ? workloads[peer].ToString()
                                  : ranges[peer - workloads.size()].ToString();
@@ -393,8 +408,31 @@ absl::string_view ChangeName(PolicyDiff::Kind kind) {
   return "";
 }
 
-PolicyDiff Diff(const CompiledCluster& before, const CompiledCluster& after) {
+bool ChangesProxy(const PolicyDiff::Change& change) {
+  return change.kind == Kind::kOtherRules &&
+         !(IsSameVerdict(change.before->egress, change.after->egress) &&
+           IsSameVerdict(change.before->ingress, change.after->ingress));
+}
+
+bool LeavesProxy(const PolicyDiff::Change& change) {
+  const auto leaves = [](const Cell& before, const Cell& after) {
+    return before.verdict == Verdict::kRedirect &&
+           !IsSameVerdict(before, after);
+  };
+  return ChangesProxy(change) &&
+         (leaves(change.before->egress, change.after->egress) ||
+          leaves(change.before->ingress, change.after->ingress));
+}
+
+PolicyDiff DiffWithoutNames(const CompiledCluster& before,
+                            const CompiledCluster& after) {
   return DiffBuilder(before, after).Build();
+}
+
+PolicyDiff Diff(const CompiledCluster& before, const CompiledCluster& after) {
+  PolicyDiff diff = DiffWithoutNames(before, after);
+  diff.opened_by_names = NameOpenings(before, after);
+  return diff;
 }
 
 }  // namespace ciliumcore

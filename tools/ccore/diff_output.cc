@@ -29,6 +29,21 @@ std::string PeerText(const PolicyDiff& diff, uint32_t peer) {
           : absl::StrCat(" (only ", PresenceName(presence), ")"));
 }
 
+nlohmann::ordered_json NamesJson(const PolicyDiff& diff) {
+  auto all = nlohmann::ordered_json::array();
+  for (const PolicyDiff::NameOpening& opening : diff.opened_by_names) {
+    const bool is_known = !opening.name.empty();
+    nlohmann::ordered_json& json = all.emplace_back();
+    json["policy"] = opening.policy.ToString();
+    json["name"] = nullptr;
+    json["source_example"] = nullptr;
+    if (!is_known) continue;
+    json["name"] = opening.name;
+    json["source_example"] = opening.source_example;
+  }
+  return all;
+}
+
 std::string Plural(uint64_t count, const char* one, const char* many) {
   return absl::StrCat(count, " ", count == 1 ? one : many);
 }

@@ -21,6 +21,9 @@ const char* PresenceName(PolicyDiff::Presence presence);
 std::string PeerText(const PolicyDiff& diff, uint32_t peer);
 nlohmann::ordered_json PeerJson(const PolicyDiff& diff, uint32_t peer);
 
+// PolicyDiff::opened_by_names.
+nlohmann::ordered_json NamesJson(const PolicyDiff& diff);
+
 nlohmann::ordered_json PortsJson(const std::vector<PortKeyRange>& ports);
 
 // "1 pair", "2 pairs".

@@ -44,30 +44,6 @@ std::string CellText(const PolicyDiff& diff, const Cell& cell) {
   return absl::StrCat(VerdictText(cell), ", ", set->ToString());
 }
 
-// Whether one side's judgement is the same but for the rules.
-bool IsSameVerdict(const Cell& a, const Cell& b) {
-  return a.verdict == b.verdict && a.proxy_port == b.proxy_port;
-}
-
-// Whether it is judged by a proxy on one side only, or by another one. Of what
-// is allowed on both sides.
-bool ChangesProxy(const Change& change) {
-  return change.kind == Kind::kOtherRules &&
-         !(IsSameVerdict(change.before->egress, change.after->egress) &&
-           IsSameVerdict(change.before->ingress, change.after->ingress));
-}
-
-// Whether something passes that a proxy may have stopped.
-bool LeavesProxy(const Change& change) {
-  const auto leaves = [](const Cell& before, const Cell& after) {
-    return before.verdict == Verdict::kRedirect &&
-           !IsSameVerdict(before, after);
-  };
-  return ChangesProxy(change) &&
-         (leaves(change.before->egress, change.after->egress) ||
-          leaves(change.before->ingress, change.after->ingress));
-}
-
 void PrintSide(const PolicyDiff& diff, const char* name, const Change& change,
                Cell PairDecision::*side, std::ostream& out) {
   const auto text = [&](const std::optional<PairDecision>& decision) {
@@ -83,6 +59,13 @@ void PrintSide(const PolicyDiff& diff, const char* name, const Change& change,
   out << "  " << name << " before  " << before << "\n"
       << "  " << std::string(std::string(name).size(), ' ') << " after   "
       << after << "\n";
+}
+
+void PrintNames(const PolicyDiff& diff, std::ostream& out) {
+  for (const PolicyDiff::NameOpening& opening : diff.opened_by_names) {
+    out << "opens by domain name: " << opening.ToString() << "\n";
+  }
+  if (!diff.opened_by_names.empty()) out << "\n";
 }
 
 void PrintText(const PolicyDiff& diff, const std::vector<const Change*>& shown,
@@ -110,12 +93,16 @@ void PrintText(const PolicyDiff& diff, const std::vector<const Change*>& shown,
     PrintSide(diff, "ingress", *change, &PairDecision::ingress, out);
     out << "\n";
   }
-  if (shown.empty()) {
+  PrintNames(diff, out);
+  if (shown.empty() && diff.opened_by_names.empty()) {
     out << "no difference\n";
     return;
   }
   out << "opens: " << counts[0] << ", closes: " << counts[1];
   if (counts[2] != 0) out << ", other rules: " << counts[2];
+  if (!diff.opened_by_names.empty()) {
+    out << ", by domain names: " << diff.opened_by_names.size();
+  }
   out << "\n";
 }
 
@@ -153,7 +140,8 @@ void PrintJson(const PolicyDiff& diff, const std::vector<const Change*>& shown,
   }
   out << Json{{"only_before", std::move(only_before)},
               {"only_after", std::move(only_after)},
-              {"changes", std::move(changes)}}
+              {"changes", std::move(changes)},
+              {"opened_by_names", NamesJson(diff)}}
              .dump(2)
       << "\n";
 }
@@ -212,6 +200,7 @@ int Run(const Arguments& arguments) {
     PrintText(diff, shown, std::cout);
   }
   const bool opens =
+      !diff.opened_by_names.empty() ||
       std::any_of(shown.begin(), shown.end(), [](const Change* change) {
         return change->kind == Kind::kOpens || LeavesProxy(*change);
       });
@@ -229,7 +218,9 @@ void AddPolicyDiff(CLI::App& policy) {
       "every port of\nevery protocol, and tells it by workload. What a new "
       "workload is allowed opens.\nWhat a proxy is told to let pass is not "
       "compared, but "
-      "where it comes or goes is told.\nEnds with 0; with --fail-if-opens with "
+      "where it comes or goes is told.\nWhat domain names stand for is not "
+      "known, but which policies open more by them is told.\nEnds with 0; with "
+      "--fail-if-opens with "
       "1 if anything opens, or passes no more by\nthe proxy that judged it; "
       "with 2 if there is no answer.");
   auto arguments = std::make_shared<Arguments>();

@@ -34,6 +34,28 @@ void AddRules(absl::string_view how, const RuleSet& set,
   for (const RuleRef& rule : set.rules) lines.push_back("  " + rule.ToString());
 }
 
+// Who it is that no policy judges.
+std::string Unjudged(const CompiledPolicy& policy, const NamedEnd& end) {
+  if (end.pod.has_value()) {
+    return "in its node's network, where no policy applies";
+  }
+  const PeerRef* peer = policy.peer_map->peers.Find(end.party.peer);
+  const Identity identity =
+      peer == nullptr ? Identity::kWorld : (*peer)->variety.identity;
+  switch (identity) {
+    case Identity::kHost:
+      return "an address of the pods' own node, where no policy applies";
+    case Identity::kRemoteNode:
+      return "an address of a node, where no policy applies";
+    case Identity::kHealth:
+    case Identity::kIngress:
+      return absl::StrCat("an address of Cilium's ", IdentityName(identity),
+                          ", where no policy applies");
+    default:
+      return "no pod of these manifests has this address";
+  }
+}
+
 Judgement Describe(const CompiledPolicy& policy, const NamedEnd& subject,
                    Direction direction, const Cell& cell) {
   Judgement judgement;
@@ -42,9 +64,7 @@ Judgement Describe(const CompiledPolicy& policy, const NamedEnd& subject,
       absl::StrCat(DirectionName(direction), " of ", subject.Name(), ": ",
                    set == nullptr ? "not judged" : VerdictText(cell));
   if (set == nullptr) {
-    judgement.lines = {subject.pod.has_value()
-                           ? "in its node's network, where no policy applies"
-                           : "no pod of these manifests has this address"};
+    judgement.lines = {Unjudged(policy, subject)};
     return judgement;
   }
   switch (set->kind) {

@@ -182,7 +182,9 @@ void PrintChange(const AllowingChange& change, std::ostream& out) {
   const uint64_t pairs = change.opened_beside.pairs;
   const uint64_t ports = change.opened_beside.ports;
   if (ports == 0) {
-    out << "    opens nothing else\n";
+    if (change.diff.opened_by_names.empty()) {
+      out << "    opens nothing else\n";
+    }
   } else if (pairs == 0) {
     out << "    opens more of this pair\n";
   } else {
@@ -190,6 +192,9 @@ void PrintChange(const AllowingChange& change, std::ostream& out) {
   }
   if (change.closed.pairs != 0) {
     out << "    closes " << PairsText(change.closed.pairs) << "\n";
+  }
+  for (const PolicyDiff::NameOpening& opening : change.diff.opened_by_names) {
+    out << "    opens by domain name " << opening.ToString() << "\n";
   }
   size_t count = 0;
   for (const PolicyDiff::Change& part : change.diff.changes) {

@@ -102,7 +102,8 @@ Json ChangeJson(const AllowingChange& change) {
                {"edits", std::move(edits)},
                {"opens_beside", TotalJson(change.opened_beside)},
                {"closes", TotalJson(change.closed)},
-               {"changes", std::move(changes)}};
+               {"changes", std::move(changes)},
+               {"opened_by_names", NamesJson(change.diff)}};
   if (!change.proxied.empty()) json["proxied"] = ProxiedJson(change.proxied);
   return json;
 }

@@ -72,6 +72,23 @@ struct PolicyDiff {
     std::string destination_example;
   };
 
+  // A policy of `after` by which pods may reach what a domain name stands for
+  // where they could not before, or by a proxy only.
+  struct NameOpening {
+    PolicyRef policy;
+    // As a policy of either side has it: "api.example.com", "*.example.com".
+    // Empty: names were not compared, for if they stand for one address, rules
+    // want two proxies for one flow.
+    std::string name = {};
+    std::string source_example = {};  // a pod that it holds for, by name
+
+    // "CiliumNetworkPolicy shop/out: what api.example.com stands for, such as
+    // for shop/web-0".
+    std::string ToString() const;
+
+    friend bool operator==(const NameOpening&, const NameOpening&) = default;
+  };
+
   // Of a range outside every address counts. The largest number stands for
   // more.
   struct Total {
@@ -94,6 +111,8 @@ struct PolicyDiff {
   std::vector<RuleSet> rule_sets;  // the one numbered 1 first
   Total opened;
   Total closed;
+  // Beside `changes`, where names stand for nobody; by policy, then name.
+  std::vector<NameOpening> opened_by_names;
 
   // "shop/web[Deployment]" or "10.0.0.0-10.255.255.255".
   std::string PeerName(uint32_t peer) const;
@@ -105,6 +124,11 @@ struct PolicyDiff {
 
 // "opens", "closes" or "other rules".
 absl::string_view ChangeName(PolicyDiff::Kind kind);
+
+// Whether the flow is judged by a proxy on one side only, or by another one.
+bool ChangesProxy(const PolicyDiff::Change& change);
+// Whether something passes that the proxy of before may have stopped.
+bool LeavesProxy(const PolicyDiff::Change& change);
 
 // Compares every pair of pods, those of one workload among each other too, and
 // of pods with addresses outside, on every port of every protocol. Nothing is
@@ -125,11 +149,14 @@ absl::string_view ChangeName(PolicyDiff::Kind kind);
 // - Addresses outside are those of no pod, in ranges that no prefix of either
 //   side cuts and in which neither knows an address, such as a node's, by
 //   itself.
+// - What domain names stand for is not known. What they open is told by policy,
+//   for any address that they may have.
 //
 // Cost: linear in the two sides' tables, and in pairs of what the tables tell
 // apart: pods of a workload with equal tables that every table takes for one
 // peer are one. A pair whose cells are the same on both sides costs a few
-// loads; each combination of rows that differs is compared once.
+// loads; each combination of rows that differs is compared once. If policies
+// name domains, all of it twice, and a compilation of either side.
 PolicyDiff Diff(const CompiledCluster& before, const CompiledCluster& after);
 
 }  // namespace ciliumcore
