@@ -84,8 +84,10 @@ std::string Reasons(const CompiledCluster& cluster, const WhyNot& why) {
 class ChangeFinder {
  public:
   ChangeFinder(const CompiledCluster& cluster, const NamedEnd& source,
-               const NamedEnd& destination, PortProtocol port)
+               const NamedEnd& destination, PortProtocol port,
+               const AllowingChangeLimits& limits)
       : cluster_(cluster),
+        limits_(limits),
         source_(source),
         destination_(destination),
         flow_{ViewOf(cluster.cluster, source),
@@ -104,8 +106,11 @@ class ChangeFinder {
     do {
       CollectSmallest();
       std::optional<AllowingChange> best;
-      for (const Edits& edits : smallest_) {
-        CC_ASSIGN_OR_RETURN(std::optional<AllowingChange> tried, Try(edits));
+      const size_t count = std::min(smallest_.size(), limits_.changes);
+      untried_changes_ += smallest_.size() - count;
+      for (size_t i = 0; i < count; ++i) {
+        CC_ASSIGN_OR_RETURN(std::optional<AllowingChange> tried,
+                            Try(smallest_[i]));
         if (!tried.has_value()) continue;
         if (!best.has_value() ||
             Order(cluster_.cluster, *tried) < Order(cluster_.cluster, *best)) {
@@ -114,6 +119,8 @@ class ChangeFinder {
       }
       if (best.has_value()) {
         CC_RETURN_IF_ERROR(AddNames(*best));
+        best->untried_label_sets = untried_label_sets_;
+        best->untried_changes = untried_changes_;
         return *std::move(best);
       }
       // None of them is a cluster that compiles, as a rule.
@@ -124,15 +131,29 @@ class ChangeFinder {
         flow_.port.ToString(),
         ": expected an edit of NetworkPolicies or labels that allows it, found "
         "none",
-        Reasons(cluster_, why)));
+        Reasons(cluster_, why), Untried()));
   }
 
  private:
+  // "; not tried: 3 more sets of labels", if anything was not.
+  std::string Untried() const {
+    std::string text;
+    const auto add = [&text](size_t count, absl::string_view what) {
+      if (count == 0) return;
+      absl::StrAppend(&text, text.empty() ? "; not tried: " : " and ", count,
+                      " more ", what);
+    };
+    add(untried_label_sets_, "sets of labels");
+    add(untried_changes_, "changes");
+    return text;
+  }
+
   // Every change with the fewest conditions, but `at_least_`, by labels first
   // and then by what each side still needs.
   void CollectSmallest() {
     fewest_ = kMostConditions;
     smallest_.clear();
+    label_sets_ = untried_label_sets_ = 0;
     Consider({});
     const Edits labels =
         LabelEdits(cluster_.cluster, source_, destination_, flow_);
@@ -152,6 +173,10 @@ class ChangeFinder {
 
   void Consider(const Edits& labels) {
     if (labels.size() > fewest_) return;
+    if (relabelled_.has_value() && label_sets_++ > limits_.label_sets) {
+      ++untried_label_sets_;
+      return;
+    }
     FlowView flow = flow_;
     for (const PolicyEdit& label : labels) {
       AddLabel(cluster_.cluster, label, source_, destination_, flow);
@@ -311,6 +336,7 @@ class ChangeFinder {
   }
 
   const CompiledCluster& cluster_;
+  const AllowingChangeLimits limits_;
   const NamedEnd& source_;
   const NamedEnd& destination_;
   const FlowView flow_;  // of a port that ExplainDenial took
@@ -318,6 +344,8 @@ class ChangeFinder {
   std::optional<RelabelledFlow> relabelled_;   // with other dialects
   size_t at_least_ = 0;                        // conditions
   size_t fewest_ = kMostConditions;            // of smallest_
+  size_t label_sets_ = 0;                      // and the one of none
+  size_t untried_label_sets_ = 0, untried_changes_ = 0;
   std::vector<Edits> smallest_;
 };
 
@@ -325,7 +353,8 @@ class ChangeFinder {
 
 absl::StatusOr<AllowingChange> FindAllowingChange(
     const CompiledCluster& cluster, const NamedEnd& source,
-    const NamedEnd& destination, PortProtocol port) {
+    const NamedEnd& destination, PortProtocol port,
+    const AllowingChangeLimits& limits) {
   CC_ASSIGN_OR_RETURN(const WhyNot why,
                       ExplainDenial(cluster, source, destination, port));
   if (why.sides.empty()) {
@@ -334,7 +363,7 @@ absl::StatusOr<AllowingChange> FindAllowingChange(
         port.ToString(), ": expected a flow that is denied, found it ",
         why.decision.needs_proxy() ? "left to a proxy" : "allowed"));
   }
-  return ChangeFinder(cluster, source, destination, port).Find(why);
+  return ChangeFinder(cluster, source, destination, port, limits).Find(why);
 }
 
 }  // namespace ciliumcore

@@ -16,6 +16,7 @@ namespace ciliumcore {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Tier = DeniedSide::Tier;
@@ -42,8 +43,9 @@ class Question {
     EXPECT_EQ(why.sides.size(), 1u);
     return why.sides.size() == 1 ? why.sides.front() : DeniedSide();
   }
-  absl::StatusOr<AllowingChange> Change() const {
-    return FindAllowingChange(cluster_, source_, destination_, port_);
+  absl::StatusOr<AllowingChange> Change(
+      const AllowingChangeLimits& limits = {}) const {
+    return FindAllowingChange(cluster_, source_, destination_, port_, limits);
   }
   // Each edit of the change; it must allow.
   std::vector<std::string> Edits() const {
@@ -220,6 +222,36 @@ spec: {}
       ElementsAre(HasSubstr("one"), HasSubstr("two")));
   Question(absl::StrCat(CiliumOfDb("guard", kAllowOthers), cache))
       .ExpectNoChange("isolated for ingress by CiliumNetworkPolicy town/guard");
+}
+
+TEST(WhyNotDialectsTest, WhatTheLimitsLeaveUntriedIsTold) {
+  const Question question(CiliumOfDb("guard", R"(  ingress:
+  - fromEndpoints: [{matchLabels: {app: web, one: 'yes', two: 'yes'}}]
+)"));
+  // Each label, and both.
+  const absl::StatusOr<AllowingChange> change =
+      question.Change({.label_sets = 3});
+  ASSERT_TRUE(change.ok()) << change.status();
+  EXPECT_EQ(change->edits.size(), 2u);
+  EXPECT_EQ(change->untried_label_sets, 0u);
+  const absl::Status limited = question.Change({.label_sets = 2}).status();
+  EXPECT_EQ(limited.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(limited.message()),
+              EndsWith("; not tried: 1 more sets of labels"));
+
+  // A label, where a rule of a NetworkPolicy takes two conditions.
+  const Question either(
+      absl::StrCat(kDbFromWeb, CiliumOfDb("guard", R"(  ingress:
+  - fromEndpoints: [{matchLabels: {app: web, may: 'yes'}}]
+)")));
+  const absl::StatusOr<AllowingChange> without =
+      either.Change({.label_sets = 0});
+  ASSERT_TRUE(without.ok()) << without.status();
+  EXPECT_EQ(without->untried_label_sets, 1u);
+  EXPECT_EQ(without->edits[0].kind, PolicyEdit::Kind::kAddPort);
+  EXPECT_EQ(without->untried_changes, 0u);
+  const absl::StatusOr<AllowingChange> none = either.Change({.changes = 0});
+  EXPECT_THAT(std::string(none.status().message()), HasSubstr("; not tried: "));
 }
 
 TEST(WhyNotDialectsTest, ANamespacesLabelThatARuleOfCiliumAsksForAllows) {

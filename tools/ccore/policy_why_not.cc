@@ -27,6 +27,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr char kNetworkPolicy[] = "NetworkPolicy";
+constexpr absl::string_view kNotTried = "; not tried: ";
 constexpr size_t kRulesShown = 3;     // of a side, as text
 constexpr size_t kChangesShown = 10;  // of the suggestion, as text
 
@@ -35,6 +36,7 @@ struct Answer {
   Flow flow;
   WhyNot why;
   std::optional<AllowingChange> change;  // none if nothing known would
+  std::string untried;                   // then what was left out, if anything
 
   bool is_denied() const { return !why.sides.empty(); }
 };
@@ -52,7 +54,13 @@ absl::StatusOr<Answer> AnswerTo(const CompiledCluster& cluster,
       FindAllowingChange(cluster, flow.source, flow.destination, port);
   if (change.ok()) {
     answer.change = *std::move(change);
-  } else if (!absl::IsNotFound(change.status())) {
+  } else if (absl::IsNotFound(change.status())) {
+    const absl::string_view message = change.status().message();
+    const size_t at = message.find(kNotTried);
+    if (at != absl::string_view::npos) {
+      answer.untried = std::string(message.substr(at + 2));
+    }
+  } else {
     return change.status();
   }
   return answer;
@@ -196,6 +204,15 @@ void PrintChange(const AllowingChange& change, std::ostream& out) {
   for (const PolicyDiff::NameOpening& opening : change.diff.opened_by_names) {
     out << "    opens by domain name " << opening.ToString() << "\n";
   }
+  if (change.untried_label_sets != 0) {
+    out << "    not tried: " << change.untried_label_sets
+        << " more sets of labels, of which one might need fewer conditions\n";
+  }
+  if (change.untried_changes != 0) {
+    out << "    not tried: " << change.untried_changes
+        << " more changes of as many conditions, of which one might open "
+           "less\n";
+  }
   size_t count = 0;
   for (const PolicyDiff::Change& part : change.diff.changes) {
     if (part.kind == PolicyDiff::Kind::kOtherRules) continue;
@@ -215,8 +232,9 @@ void PrintChange(const AllowingChange& change, std::ostream& out) {
   }
 }
 
-void PrintNoChange(const CompiledPolicy& policy, const WhyNot& why,
+void PrintNoChange(const CompiledPolicy& policy, const Answer& answer,
                    std::ostream& out) {
+  const WhyNot& why = answer.why;
   out << "\n  no edit of these NetworkPolicies, and no label added, allows "
          "it\n";
   for (const DeniedSide& side : why.sides) {
@@ -226,6 +244,7 @@ void PrintNoChange(const CompiledPolicy& policy, const WhyNot& why,
     out << "    " << DirectionName(side.direction) << ": " << set->ToString()
         << "\n";
   }
+  if (!answer.untried.empty()) out << "    " << answer.untried << "\n";
 }
 
 void PrintText(const CompiledPolicy& policy, const PortProtocol& port,
@@ -239,7 +258,7 @@ void PrintText(const CompiledPolicy& policy, const PortProtocol& port,
     if (answer.change.has_value()) {
       PrintChange(*answer.change, out);
     } else if (answer.is_denied()) {
-      PrintNoChange(policy, answer.why, out);
+      PrintNoChange(policy, answer, out);
     } else if (flow.is_to_itself()) {
       out << "  a pod always reaches itself\n";
     } else {
@@ -264,6 +283,7 @@ Json AnswerJson(const CompiledPolicy& policy, const PortProtocol& port,
   }
   json["change"] =
       answer.change.has_value() ? ChangeJson(*answer.change) : Json();
+  if (!answer.untried.empty()) json["no_change"] = answer.untried;
   return json;
 }
 

@@ -104,6 +104,12 @@ Json ChangeJson(const AllowingChange& change) {
                {"closes", TotalJson(change.closed)},
                {"changes", std::move(changes)},
                {"opened_by_names", NamesJson(change.diff)}};
+  if (change.untried_label_sets != 0) {
+    json["untried_label_sets"] = change.untried_label_sets;
+  }
+  if (change.untried_changes != 0) {
+    json["untried_changes"] = change.untried_changes;
+  }
   if (!change.proxied.empty()) json["proxied"] = ProxiedJson(change.proxied);
   return json;
 }

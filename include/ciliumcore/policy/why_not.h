@@ -99,6 +99,15 @@ absl::StatusOr<WhyNot> ExplainDenial(const CompiledCluster& cluster,
                                      const NamedEnd& destination,
                                      PortProtocol port);
 
+// How far a change is looked for.
+struct AllowingChangeLimits {
+  // Of labels, where policies of other dialects have a say: each costs a
+  // compilation of the two ends.
+  size_t label_sets = 2000;
+  // With the fewest conditions: each costs one of the cluster, and a Diff.
+  size_t changes = 500;
+};
+
 // A change after which nobody denies a flow, tried.
 struct AllowingChange {
   std::vector<PolicyEdit> edits;
@@ -110,6 +119,11 @@ struct AllowingChange {
   PolicyDiff diff;
   PolicyDiff::Total opened_beside;
   PolicyDiff::Total closed;
+  // What the limits left untried: sets of labels, of which one might allow the
+  // flow with fewer conditions, and changes with as few conditions, of which
+  // one might open less.
+  size_t untried_label_sets = 0;
+  size_t untried_changes = 0;
 };
 
 // The smallest change after which nobody denies a denied flow: of all sets of
@@ -146,17 +160,20 @@ struct AllowingChange {
 // if none of them compiles, those with the next fewest are.
 //
 // As ExplainDenial; FailedPrecondition if nobody denies the flow; NotFound,
-// naming what denies, if no such set changes that.
+// naming what denies, if no such set changes that; its message ends with
+// "; not tried: " and what the limits left out, if anything.
 //
 // Cost: a copy of the cluster, its compilation and a Diff for each set with the
 // fewest conditions (one for each rule that fails in one condition, as a rule);
 // before, squared labels that selectors ask for times rules that they matter
 // to. With policies of other dialects, a compilation for each of the labels,
 // and for each two of them unless something smaller allows: of the two ends,
-// with the policies of their namespaces and of the whole cluster.
+// with the policies of their namespaces and of the whole cluster. No more than
+// `limits` say of either, single labels first; what is left out is counted.
 absl::StatusOr<AllowingChange> FindAllowingChange(
     const CompiledCluster& cluster, const NamedEnd& source,
-    const NamedEnd& destination, PortProtocol port);
+    const NamedEnd& destination, PortProtocol port,
+    const AllowingChangeLimits& limits = {});
 
 }  // namespace ciliumcore
 
