@@ -3,7 +3,6 @@
 #include "lib/policy/flow_denials_internal.h"
 
 #include <algorithm>
-#include <iterator>
 #include <set>
 #include <string>
 #include <utility>
@@ -29,14 +28,6 @@ Denial DenialOf(const CompiledPolicy& policy, const Cell& cell) {
   return set != nullptr && set->kind == RuleSet::Kind::kDefaultDeny
              ? Denial::kByDefault
              : Denial::kByRules;
-}
-
-// The end as a pod of `to`, where it is put.
-NamedEnd MovedTo(Cluster& to, NamedEnd end, const Cluster& from) {
-  if (!end.pod.has_value()) return end;
-  to.pods.push_back(from.pods[*end.pod]);
-  end.pod = static_cast<uint32_t>(to.pods.size() - 1);
-  return end;
 }
 
 }  // namespace
@@ -69,10 +60,14 @@ Denials DenialsOf(const CompiledPolicy& policy, const PairDecision& decision) {
 RelabelledFlow::RelabelledFlow(const Cluster& cluster, const NamedEnd& source,
                                const NamedEnd& destination,
                                const PortProtocol& port)
-    : source_(MovedTo(ends_, source, cluster)),
-      destination_(MovedTo(ends_, destination, cluster)),
-      port_(port) {
-  // Whose addresses are the host's.
+    : ends_(cluster), source_(source), destination_(destination), port_(port) {
+  ends_.pods.clear();
+  for (NamedEnd* end : {&source_, &destination_}) {
+    if (!end->pod.has_value()) continue;
+    ends_.pods.push_back(cluster.pods[*end->pod]);
+    end->pod = static_cast<uint32_t>(ends_.pods.size() - 1);
+  }
+  // Whose addresses are a node's.
   for (uint32_t i = 0; i < cluster.pods.size(); ++i) {
     if (cluster.pods[i].host_network && source.pod != i &&
         destination.pod != i) {
@@ -81,27 +76,15 @@ RelabelledFlow::RelabelledFlow(const Cluster& cluster, const NamedEnd& source,
   }
   std::set<std::string> namespaces;
   for (const Pod& pod : ends_.pods) namespaces.insert(pod.ns);
-  for (const std::string& name : namespaces) {
-    const auto at = cluster.namespaces.find(name);
-    if (at != cluster.namespaces.end()) ends_.namespaces.insert(*at);
-  }
+  std::erase_if(ends_.namespaces,
+                [&](const auto& ns) { return !namespaces.contains(ns.first); });
   // Of other namespaces they select nobody here.
-  std::copy_if(cluster.policies.begin(), cluster.policies.end(),
-               std::back_inserter(ends_.policies),
-               [&namespaces](const NetworkPolicy& policy) {
-                 return namespaces.contains(policy.ns);
-               });
-  std::copy_if(cluster.cilium_policies.begin(), cluster.cilium_policies.end(),
-               std::back_inserter(ends_.cilium_policies),
-               [&namespaces](const CiliumPolicy& policy) {
-                 return policy.is_clusterwide() ||
-                        namespaces.contains(policy.ns);
-               });
-  ends_.cluster_policies = cluster.cluster_policies;
-  ends_.cidr_groups = cluster.cidr_groups;
-  ends_.services = cluster.services;
-  ends_.slices = cluster.slices;
-  ends_.nodes = cluster.nodes;
+  std::erase_if(ends_.policies, [&](const NetworkPolicy& policy) {
+    return !namespaces.contains(policy.ns);
+  });
+  std::erase_if(ends_.cilium_policies, [&](const CiliumPolicy& policy) {
+    return !policy.is_clusterwide() && !namespaces.contains(policy.ns);
+  });
 }
 
 std::optional<Denials> RelabelledFlow::DenialsWith(

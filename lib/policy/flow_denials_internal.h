@@ -43,16 +43,17 @@ struct Denials {
 Denials DenialsOf(const CompiledPolicy& policy, const PairDecision& decision);
 
 // Judges one flow of a cluster again and again with other labels. What becomes
-// of it depends on its ends and on policies that may select them: no other pod
-// is compiled. Thread-compatible.
+// of it depends on its ends and on policies that may select them: no other pods
+// are compiled than these and those in the host's network, which may have the
+// address of an end. Thread-compatible.
 class RelabelledFlow {
  public:
-  // `port` as of DecideFlow. One copy of those policies.
+  // `port` as of DecideFlow. One copy of the cluster.
   RelabelledFlow(const Cluster& cluster, const NamedEnd& source,
                  const NamedEnd& destination, const PortProtocol& port);
 
-  // None if the labels cannot be given. Another copy, and a compilation of two
-  // pods.
+  // None if the labels cannot be given. Another copy, and a compilation, of
+  // those pods and policies.
   std::optional<Denials> DenialsWith(
       const std::vector<PolicyEdit>& labels) const;
 

@@ -102,7 +102,7 @@ absl::StatusOr<WhyNot> ExplainDenial(const CompiledCluster& cluster,
 // How far a change is looked for.
 struct AllowingChangeLimits {
   // Of labels, where policies of other dialects have a say: each costs a
-  // compilation of the two ends.
+  // compilation of little more than the two ends.
   size_t label_sets = 2000;
   // With the fewest conditions: each costs one of the cluster, and a Diff.
   size_t changes = 500;
@@ -167,8 +167,9 @@ struct AllowingChange {
 // fewest conditions (one for each rule that fails in one condition, as a rule);
 // before, squared labels that selectors ask for times rules that they matter
 // to. With policies of other dialects, a compilation for each of the labels,
-// and for each two of them unless something smaller allows: of the two ends,
-// with the policies of their namespaces and of the whole cluster. No more than
+// and for each two of them unless something smaller allows: of the two ends and
+// the pods in the host's network, with the policies of their namespaces and of
+// the whole cluster. No more than
 // `limits` say of either, single labels first; what is left out is counted.
 absl::StatusOr<AllowingChange> FindAllowingChange(
     const CompiledCluster& cluster, const NamedEnd& source,
