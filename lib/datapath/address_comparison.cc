@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ciliumcore/abi/convert.h"
+#include "lib/base/address_number_internal.h"
 #include "lib/datapath/address_parts_internal.h"
 #include "lib/datapath/map_decoders_internal.h"
 #include "lib/datapath/verdict_comparison_internal.h"

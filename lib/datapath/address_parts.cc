@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ciliumcore/abi/convert.h"
+#include "lib/base/address_number_internal.h"
 #include "lib/datapath/address_parts_internal.h"
 
 namespace ciliumcore::internal {
@@ -45,21 +46,6 @@ Blocks BlocksOf(absl::Span<const DesiredPrefix> wanted,
 }
 
 }  // namespace
-
-absl::uint128 NumberOf(const IpAddress& address) {
-  absl::uint128 number = 0;
-  for (const uint8_t byte : address.bytes()) number = number << 8 | byte;
-  return number;
-}
-
-IpAddress AddressOf(absl::uint128 number) {
-  std::array<uint8_t, 16> bytes;
-  for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte) {
-    *byte = static_cast<uint8_t>(absl::Uint128Low64(number));
-    number >>= 8;
-  }
-  return IpAddress::FromBytes(bytes);
-}
 
 std::vector<AddressPart> PartsOf(absl::Span<const DesiredPrefix> wanted,
                                  absl::Span<const LivePrefix> live) {

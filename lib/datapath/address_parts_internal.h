@@ -17,9 +17,6 @@
 
 namespace ciliumcore::internal {
 
-absl::uint128 NumberOf(const IpAddress& address);
-IpAddress AddressOf(absl::uint128 number);
-
 // Addresses from `first` to `last`, of which neither side's prefixes tell any
 // two apart. IPv4 is v4-mapped.
 struct AddressPart {

@@ -5,45 +5,35 @@
 #ifndef CILIUMCORE_LIB_POLICY_ADDRESS_ARITHMETIC_INTERNAL_H_
 #define CILIUMCORE_LIB_POLICY_ADDRESS_ARITHMETIC_INTERNAL_H_
 
-#include <array>
-#include <cstdint>
 #include <optional>
 
+#include "absl/numeric/int128.h"
 #include "ciliumcore/base/ip.h"
+#include "lib/base/address_number_internal.h"
 
 namespace ciliumcore {
 
 // `address` + 1 within its family, where the IPv6 addresses do without those
 // that are IPv4. Nothing behind the last.
 inline std::optional<IpAddress> Successor(const IpAddress& address) {
-  if (address == IpAddress::FromV4(0xffffffff)) return std::nullopt;
-  std::array<uint8_t, 16> bytes = address.bytes();
-  int i = 15;
-  while (i >= 0 && ++bytes[i] == 0) --i;
-  if (i < 0) return std::nullopt;
-  const IpAddress next = IpAddress::FromBytes(bytes);
-  if (!address.is_v4() && next.is_v4()) {
-    bytes = {};
-    bytes[9] = 1;
-    return IpAddress::FromBytes(bytes);
-  }
-  return next;
+  const IpAddress last_v4 = IpAddress::FromV4(0xffffffff);
+  const absl::uint128 number = internal::NumberOf(address);
+  if (address == last_v4 || number == ~absl::uint128(0)) return std::nullopt;
+  const IpAddress next = internal::AddressOf(number + 1);
+  return next.is_v4() == address.is_v4()
+             ? next
+             : internal::AddressOf(internal::NumberOf(last_v4) + 1);
 }
 
 // `address` - 1, likewise. Nothing before the first.
 inline std::optional<IpAddress> Predecessor(const IpAddress& address) {
-  if (address == IpAddress::FromV4(0)) return std::nullopt;
-  std::array<uint8_t, 16> bytes = address.bytes();
-  int i = 15;
-  while (i >= 0 && bytes[i]-- == 0) --i;
-  if (i < 0) return std::nullopt;
-  const IpAddress before = IpAddress::FromBytes(bytes);
-  if (!address.is_v4() && before.is_v4()) {
-    bytes = IpAddress::FromV4(0xffffffff).bytes();
-    bytes[11] = 0xfe;
-    return IpAddress::FromBytes(bytes);
-  }
-  return before;
+  const IpAddress first_v4 = IpAddress::FromV4(0);
+  const absl::uint128 number = internal::NumberOf(address);
+  if (address == first_v4 || number == 0) return std::nullopt;
+  const IpAddress before = internal::AddressOf(number - 1);
+  return before.is_v4() == address.is_v4()
+             ? before
+             : internal::AddressOf(internal::NumberOf(first_v4) - 1);
 }
 
 }  // namespace ciliumcore

@@ -43,10 +43,9 @@ size_t PodsConcerned(const Cluster& cluster, const Edits& edits) {
       if (policy != nullptr) {
         count += pod.ns == policy->ns && !pod.host_network &&
                  policy->pod_selector.Matches(pod.labels);
-      } else if (pod.ns == edit.ns) {
-        count += edit.kind == Kind::kAddNamespaceLabel ||
-                 (pod.owner_kind == edit.owner_kind &&
-                  pod.owner_name == edit.owner_name);
+      } else {
+        count += edit.kind == Kind::kAddNamespaceLabel ? pod.ns == edit.ns
+                                                       : edit.IsOfWorkload(pod);
       }
     }
   }

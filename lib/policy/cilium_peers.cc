@@ -17,11 +17,6 @@ using Kind = PeerTerm::Kind;
 // What a key of a selector speaks of.
 enum class Subject { kPod, kNamespace, kReserved };
 
-absl::string_view WithoutSource(absl::string_view key) {
-  if (!absl::ConsumePrefix(&key, "k8s:")) absl::ConsumePrefix(&key, "any:");
-  return key;
-}
-
 Subject SubjectOfKey(absl::string_view key) {
   if (absl::StartsWith(key, "reserved:")) return Subject::kReserved;
   key = WithoutSource(key);
@@ -30,34 +25,9 @@ Subject SubjectOfKey(absl::string_view key) {
              : Subject::kPod;
 }
 
-// A selector in what it says of pods and of their namespaces: each of its terms
-// speaks of one key, and a pod has none of those that its namespace has.
-struct Parts {
-  LabelSelector pods, namespaces;
-  bool names_reserved = false;
-  bool names_namespace = false;  // itself, not only by its labels
-};
-
-Parts PartsOf(const LabelSelector& selector) {
-  Parts parts;
-  const auto part_of = [&](const std::string& key) -> LabelSelector& {
-    const Subject subject = SubjectOfKey(key);
-    parts.names_reserved |= subject == Subject::kReserved;
-    parts.names_namespace |= WithoutSource(key) == kNamespaceKey;
-    return subject == Subject::kNamespace ? parts.namespaces : parts.pods;
-  };
-  for (const auto& label : selector.match_labels) {
-    part_of(label.first).match_labels.push_back(label);
-  }
-  for (const auto& requirement : selector.match_expressions) {
-    part_of(requirement.key).match_expressions.push_back(requirement);
-  }
-  return parts;
-}
-
 void AddSelector(const LabelSelector& selector, const std::string& ns,
                  std::vector<PeerTerm>& terms) {
-  Parts parts = PartsOf(selector);
+  CiliumSelectorParts parts = PartsOf(selector);
   const bool speaks_of_namespaces = !parts.namespaces.matches_everything();
   // Else Cilium adds the policy's namespace, or that there is one.
   const bool stays_as_it_is =
@@ -150,15 +120,37 @@ void AddService(const CiliumServiceRef& ref, const PolicyReferences& references,
       continue;
     }
     for (const IpAddress& address : service.addresses) {
-      terms.push_back(WorldIn(WholeOf(address)));
+      terms.push_back(WorldIn(IpPrefix::Of(address)));
     }
   }
 }
 
 }  // namespace
 
+absl::string_view WithoutSource(absl::string_view key) {
+  if (!absl::ConsumePrefix(&key, "k8s:")) absl::ConsumePrefix(&key, "any:");
+  return key;
+}
+
+CiliumSelectorParts PartsOf(const LabelSelector& selector) {
+  CiliumSelectorParts parts;
+  const auto part_of = [&](const std::string& key) -> LabelSelector& {
+    const Subject subject = SubjectOfKey(key);
+    parts.names_reserved |= subject == Subject::kReserved;
+    parts.names_namespace |= WithoutSource(key) == kNamespaceKey;
+    return subject == Subject::kNamespace ? parts.namespaces : parts.pods;
+  };
+  for (const auto& label : selector.match_labels) {
+    part_of(label.first).match_labels.push_back(label);
+  }
+  for (const auto& requirement : selector.match_expressions) {
+    part_of(requirement.key).match_expressions.push_back(requirement);
+  }
+  return parts;
+}
+
 PodTerm SubjectOf(const LabelSelector& selector, const std::string& ns) {
-  Parts parts = PartsOf(selector);
+  CiliumSelectorParts parts = PartsOf(selector);
   PodTerm subject;
   subject.pods = std::move(parts.pods);
   LabelSelector& namespaces =

@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "lib/policy/covers_internal.h"
+#include "lib/policy/sorted_internal.h"
 
 namespace ciliumcore {
 
 Covers::Covers(std::vector<IpPrefix> prefixes) {
-  std::sort(prefixes.begin(), prefixes.end());
-  prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
+  SortUnique(prefixes);
   nodes_.reserve(prefixes.size());
   // The innermost prefix so far of each family; its parents are around it.
   uint32_t innermost[2] = {kNoCover, kNoCover};

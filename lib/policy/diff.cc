@@ -3,7 +3,6 @@
 #include "ciliumcore/policy/diff.h"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <map>
 #include <utility>
@@ -11,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/numeric/int128.h"
 #include "absl/strings/str_cat.h"
+#include "lib/base/address_number_internal.h"
 #include "lib/policy/counterparts_internal.h"
 #include "lib/policy/meanings_internal.h"
 #include "lib/policy/name_openings_internal.h"
@@ -33,12 +33,8 @@ uint64_t Product(uint64_t a, uint64_t b) {
 uint64_t Sum(uint64_t a, uint64_t b) { return Saturated(absl::uint128(a) + b); }
 
 uint64_t SizeOf(const AddressRange& range) {
-  const auto number = [](const IpAddress& address) {
-    absl::uint128 value = 0;
-    for (uint8_t byte : address.bytes()) value = value << 8 | byte;
-    return value;
-  };
-  const absl::uint128 distance = number(range.last) - number(range.first);
+  const absl::uint128 distance =
+      internal::NumberOf(range.last) - internal::NumberOf(range.first);
   return Sum(Saturated(distance), 1);
 }
 

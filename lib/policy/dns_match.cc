@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 
 namespace ciliumcore {
@@ -50,6 +51,24 @@ bool ConsumeLabels(absl::string_view& pattern) {
 }
 
 }  // namespace
+
+bool IsInDnsLabel(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' ||
+         c == '_';
+}
+
+bool IsDnsName(absl::string_view name) {
+  constexpr size_t kLongestName = 253;
+  constexpr size_t kLongestLabel = 63;
+  if (name.size() > kLongestName) return false;
+  for (absl::string_view label : absl::StrSplit(name, '.')) {
+    if (label.empty() || label.size() > kLongestLabel ||
+        !std::all_of(label.begin(), label.end(), IsInDnsLabel)) {
+      return false;
+    }
+  }
+  return true;
+}
 
 std::string CanonicalDnsName(absl::string_view name) {
   return absl::AsciiStrToLower(absl::StripSuffix(name, "."));

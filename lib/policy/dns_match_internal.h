@@ -12,6 +12,12 @@
 
 namespace ciliumcore {
 
+// Whether names may have it in labels: a letter, a digit, '-' or '_'.
+bool IsInDnsLabel(char c);
+
+// 1 to 253 of these in labels of 1 to 63 with '.' between them.
+bool IsDnsName(absl::string_view name);
+
 // `name` as names are compared: in lower case, without the final '.'.
 std::string CanonicalDnsName(absl::string_view name);
 

@@ -35,8 +35,7 @@ PeerRule PeerFor(const EndView& peer, const std::string& ns,
                  const Cluster& cluster) {
   PeerRule rule;
   if (!peer.is_pod) {
-    const int length = peer.address->is_v4() ? 32 : 128;
-    rule.ip_block = IpBlock{IpPrefix::Of(*peer.address, length), {}};
+    rule.ip_block = IpBlock{IpPrefix::Of(*peer.address), {}};
     return rule;
   }
   if (peer.ns != ns) {

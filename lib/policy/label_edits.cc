@@ -10,6 +10,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "lib/policy/cilium_peers_internal.h"
 #include "lib/policy/given_labels_internal.h"
 
 namespace ciliumcore {
@@ -60,22 +61,26 @@ void MentionPeers(const std::vector<const NetworkPolicy*>& policies,
   }
 }
 
-// A selector of Cilium's: its keys have sources, and speak of namespaces too.
+// A selector of Cilium's, without what it says of the namespace's name.
 void MentionCilium(const LabelSelector& selector, EndKeys& keys) {
-  const auto mention = [&keys](const LabelSelector::Requirement& term) {
-    absl::string_view key = term.key;
-    if (!absl::ConsumePrefix(&key, "k8s:")) absl::ConsumePrefix(&key, "any:");
-    if (key == kNamespaceKey) return;  // the namespace's name
-    const bool is_of_namespace =
-        absl::ConsumePrefix(&key, kNamespaceLabelPrefix);
-    Mention(term, std::string(key), is_of_namespace ? keys.ns : keys.pod);
+  const CiliumSelectorParts parts = PartsOf(selector);
+  const auto mention = [](const LabelSelector& part, absl::string_view prefix,
+                          Keys& of_part) {
+    const auto one = [&](const LabelSelector::Requirement& term) {
+      absl::string_view key = WithoutSource(term.key);
+      if (absl::ConsumePrefix(&key, prefix)) {
+        Mention(term, std::string(key), of_part);
+      }
+    };
+    for (const auto& [key, value] : part.match_labels) {
+      one({key, Operator::kIn, {value}});
+    }
+    for (const LabelSelector::Requirement& term : part.match_expressions) {
+      one(term);
+    }
   };
-  for (const auto& [key, value] : selector.match_labels) {
-    mention({key, Operator::kIn, {value}});
-  }
-  for (const LabelSelector::Requirement& term : selector.match_expressions) {
-    mention(term);
-  }
+  mention(parts.pods, "", keys.pod);
+  mention(parts.namespaces, kNamespaceLabelPrefix, keys.ns);
 }
 
 // What the policies of Cilium that may select `subject` say of it, and of who
@@ -155,11 +160,6 @@ void Append(const Keys& keys, PolicyEdit edit, const MayGet& may_get,
   }
 }
 
-bool IsOf(const Pod& pod, const PolicyEdit& edit) {
-  return pod.ns == edit.ns && pod.owner_kind == edit.owner_kind &&
-         pod.owner_name == edit.owner_name;
-}
-
 }  // namespace
 
 std::vector<const NetworkPolicy*> PoliciesNear(const Cluster& cluster,
@@ -209,7 +209,7 @@ std::vector<PolicyEdit> LabelEdits(const Cluster& cluster,
                        .owner_name = pod.owner_name};
     std::set<std::string> known;
     for (const Pod& sibling : cluster.pods) {
-      if (!IsOf(sibling, edit)) continue;
+      if (!edit.IsOfWorkload(sibling)) continue;
       for (const Label& label : sibling.labels) known.insert(label.key);
     }
     Append(
@@ -238,7 +238,8 @@ void AddLabel(const Cluster& cluster, const PolicyEdit& label,
                                   std::pair(&destination, &flow.destination)}) {
     if (!view->is_pod) continue;
     const Pod& pod = cluster.pods[*end->pod];
-    if (label.kind == PolicyEdit::Kind::kAddPodLabel && IsOf(pod, label)) {
+    if (label.kind == PolicyEdit::Kind::kAddPodLabel &&
+        label.IsOfWorkload(pod)) {
       view->labels.Set(label.key, label.value);
     }
     if (label.kind == PolicyEdit::Kind::kAddNamespaceLabel &&

@@ -21,10 +21,11 @@ std::vector<const NetworkPolicy*> PoliciesNear(const Cluster& cluster,
                                                const FlowView& flow);
 
 // Every single label that an end's workload or namespace could be given, of the
-// keys that it has not and that selectors of PoliciesNear ask for: each value
-// that they name, and one that they do not, where they ask for the key alone.
-// What Cilium derives, or a controller gives, is not among them. No two are
-// equal.
+// keys that it has not and that selectors ask for: those of PoliciesNear, of
+// Cilium's policies that may select an end, and of policies of the cluster.
+// Each value that they name, and one that they do not, where they ask for the
+// key alone. What Cilium derives, or a controller gives, is not among them. No
+// two are equal.
 std::vector<PolicyEdit> LabelEdits(const Cluster& cluster,
                                    const NamedEnd& source,
                                    const NamedEnd& destination,

@@ -136,11 +136,6 @@ absl::StatusOr<std::vector<LoweredRef>> Lower(
 // Fills in what the rules need; the last step of each Lower.
 LoweredRef Finish(LoweredPolicy policy);
 
-// The prefix that holds this address alone.
-inline IpPrefix WholeOf(const IpAddress& address) {
-  return IpPrefix::Of(address, address.is_v4() ? 32 : 128);
-}
-
 }  // namespace ciliumcore
 
 #endif  // CILIUMCORE_LIB_POLICY_LOWERED_POLICY_INTERNAL_H_

@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "lib/identity/kubernetes_name_internal.h"
+#include "lib/policy/dns_match_internal.h"
 #include "lib/policy/manifest_cilium_internal.h"
 #include "lib/policy/regex_fault_internal.h"
 
@@ -122,8 +123,7 @@ bool IsDnsMatch(absl::string_view text, bool is_pattern) {
     return false;
   }
   return std::all_of(text.begin(), text.end(), [&](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' ||
-           c == '_' || c == '.' || (is_pattern && c == '*');
+    return IsInDnsLabel(c) || c == '.' || (is_pattern && c == '*');
   });
 }
 

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "lib/policy/dns_match_internal.h"
 #include "lib/policy/manifest_cluster_policy_internal.h"
 #include "lib/policy/manifest_objects_internal.h"
 
@@ -22,24 +23,15 @@ constexpr size_t kMostNetworks = 25;
 constexpr size_t kMostDomains = 25;
 constexpr size_t kLongestNetwork = 43;
 
-// Of DNS.
-constexpr size_t kLongestLabel = 63;
-constexpr size_t kLongestName = 253;
-
 bool IsAlnum(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c));
 }
 
 // The API's own pattern lets a label begin with any of [\]^` too, for it says
 // A-z; no domain has such a name.
-bool IsDomainLabel(absl::string_view label) {
-  const auto is_inner = [](char c) {
-    return IsAlnum(c) || c == '-' || c == '_';
-  };
-  if (label.empty() || label.size() > kLongestLabel) return false;
-  if (!IsAlnum(label.front()) && label.front() != '_') return false;
-  if (label.size() > 1 && !IsAlnum(label.back())) return false;
-  return std::all_of(label.begin(), label.end(), is_inner);
+bool HasEndsOfDomainLabel(absl::string_view label) {
+  return (IsAlnum(label.front()) || label.front() == '_') &&
+         (label.size() == 1 || IsAlnum(label.back()));
 }
 
 // Two labels or more, maybe with "*." before them and a '.' behind.
@@ -47,9 +39,10 @@ std::optional<std::string> ParseDomain(absl::string_view text) {
   absl::ConsumeSuffix(&text, ".");
   absl::string_view name = text;
   absl::ConsumePrefix(&name, "*.");
+  if (!IsDnsName(name)) return std::nullopt;
   const std::vector<absl::string_view> labels = absl::StrSplit(name, '.');
-  if (name.size() > kLongestName || labels.size() < 2 ||
-      !std::all_of(labels.begin(), labels.end(), IsDomainLabel)) {
+  if (labels.size() < 2 ||
+      !std::all_of(labels.begin(), labels.end(), HasEndsOfDomainLabel)) {
     return std::nullopt;
   }
   return absl::AsciiStrToLower(text);

@@ -4,32 +4,13 @@
 
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "lib/identity/kubernetes_name_internal.h"
 #include "lib/policy/dns_match_internal.h"
 #include "lib/policy/sorted_internal.h"
 
 namespace ciliumcore {
 namespace {
-
-// `name` is canonical.
-bool IsDnsName(absl::string_view name) {
-  constexpr size_t kLongestName = 253;
-  constexpr size_t kLongestLabel = 63;
-  if (name.size() > kLongestName) return false;
-  for (absl::string_view label : absl::StrSplit(name, '.')) {
-    if (label.empty() || label.size() > kLongestLabel) return false;
-    for (char c : label) {
-      if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '-' &&
-          c != '_') {
-        return false;
-      }
-    }
-  }
-  return true;
-}
 
 absl::Status CheckAnswer(absl::string_view name, absl::string_view canonical,
                          absl::Duration ttl) {

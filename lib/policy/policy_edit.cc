@@ -183,10 +183,7 @@ absl::Status AddLabel(const PolicyEdit& edit, const std::string& of,
 absl::Status AddPodLabel(const PolicyEdit& edit, Cluster& cluster) {
   bool found = false;
   for (Pod& pod : cluster.pods) {
-    if (pod.ns != edit.ns || pod.owner_kind != edit.owner_kind ||
-        pod.owner_name != edit.owner_name) {
-      continue;
-    }
+    if (!edit.IsOfWorkload(pod)) continue;
     found = true;
     CC_RETURN_IF_ERROR(AddLabel(edit, "pod " + pod.ToString(), pod.labels));
   }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "lib/policy/port_ranges_internal.h"
+#include "lib/policy/sorted_internal.h"
 
 namespace ciliumcore {
 
@@ -27,8 +28,7 @@ std::vector<NamedPort> PortsNamed(const std::vector<NamedPort>& ports,
   for (const NamedPort& port : ports) {
     if (names.contains({port.name, port.port.protocol})) named.push_back(port);
   }
-  std::sort(named.begin(), named.end());
-  named.erase(std::unique(named.begin(), named.end()), named.end());
+  SortUnique(named);
   return named;
 }
 

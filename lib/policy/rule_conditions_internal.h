@@ -19,12 +19,6 @@
 
 namespace ciliumcore {
 
-// Whether a rule can name ports of it.
-inline bool HasPorts(Protocol protocol) {
-  return protocol == Protocol::kTcp || protocol == Protocol::kUdp ||
-         protocol == Protocol::kSctp;
-}
-
 // One end of a flow as rules see it.
 struct EndView {
   // A pod that policies select; not one in the host's network, nor an address

@@ -247,9 +247,7 @@ void Universe::Recycle() {
 
 // The pods in a node's network may share its address.
 absl::Status Universe::MakePeerMap() {
-  std::sort(addresses_.begin(), addresses_.end());
-  addresses_.erase(std::unique(addresses_.begin(), addresses_.end()),
-                   addresses_.end());
+  SortUnique(addresses_);
   for (size_t i = 1; i < addresses_.size(); ++i) {
     if (addresses_[i].first == addresses_[i - 1].first) {
       return BelongsToTwo(addresses_[i].first);

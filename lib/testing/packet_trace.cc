@@ -20,11 +20,6 @@ bool IsIcmp(Protocol protocol) {
   return protocol == Protocol::kIcmp || protocol == Protocol::kIcmpv6;
 }
 
-bool HasPorts(Protocol protocol) {
-  return protocol == Protocol::kTcp || protocol == Protocol::kUdp ||
-         protocol == Protocol::kSctp;
-}
-
 std::string AddressText(const PacketTrace::End& end, bool with_port) {
   const std::string address = end.address.ToString();
   if (!with_port) return address;

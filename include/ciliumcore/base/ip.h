@@ -97,6 +97,10 @@ class IpPrefix {
   // The prefix of `length` bits around `address`; 0..32 if it is IPv4, else
   // 0..128. Another length is a bug of the caller and ends the program.
   static IpPrefix Of(const IpAddress& address, int length);
+  // That of `address` alone.
+  static IpPrefix Of(const IpAddress& address) {
+    return Of(address, address.is_v4() ? 32 : 128);
+  }
 
   constexpr const IpAddress& address() const { return address_; }
 

@@ -32,6 +32,12 @@ absl::StatusOr<Protocol> ParseProtocol(absl::string_view text);
 // The name ParseProtocol reads; the number for a protocol without a name.
 std::string ProtocolName(Protocol protocol);
 
+// Whether its packets have ports.
+constexpr bool HasPorts(Protocol protocol) {
+  return protocol == Protocol::kTcp || protocol == Protocol::kUdp ||
+         protocol == Protocol::kSctp;
+}
+
 // Reads a decimal in 0..65535 without sign or leading zeros. InvalidArgument
 // otherwise.
 absl::StatusOr<uint16_t> ParsePort(absl::string_view text);

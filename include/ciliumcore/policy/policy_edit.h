@@ -45,6 +45,12 @@ struct PolicyEdit {
   std::string key = {};
   std::string value = {};
 
+  // Of kAddPodLabel: whether the pod gets the label.
+  bool IsOfWorkload(const Pod& pod) const {
+    return pod.ns == ns && pod.owner_kind == owner_kind &&
+           pod.owner_name == owner_name;
+  }
+
   // How many conditions somebody must write: 2 of a rule (whom, on which port),
   // else 1.
   size_t conditions() const { return kind == Kind::kAddRule ? 2 : 1; }

@@ -32,10 +32,6 @@ constexpr char kWorldRouter6[] = "fe80::3";
 
 IpAddress Ip(const char* text) { return *IpAddress::Parse(text); }
 
-IpPrefix Alone(const IpAddress& address) {
-  return IpPrefix::Of(address, address.is_v4() ? 32 : 128);
-}
-
 // OK if it is there already.
 absl::Status Unless(const absl::Status& added) {
   return absl::IsAlreadyExists(added) ? absl::OkStatus() : added;
@@ -237,8 +233,8 @@ absl::Status Lab::AddPod(uint32_t index, const Pod& pod) {
   LAB_RETURN_IF_ERROR(links_.SetUp(interface));
   LAB_RETURN_IF_ERROR(links->SetUp("eth0"));
   for (const IpAddress& address : pod.addresses) {
-    LAB_RETURN_IF_ERROR(
-        links_.AddRoute({.destination = Alone(address), .link = interface}));
+    LAB_RETURN_IF_ERROR(links_.AddRoute(
+        {.destination = IpPrefix::Of(address), .link = interface}));
     LAB_RETURN_IF_ERROR(AddAddressAndDefaultRoute(
         *links, address, Ip(address.is_v4() ? kPodGateway : kPodGateway6)));
   }
@@ -278,7 +274,7 @@ absl::Status Lab::AddWorld(const std::vector<AddressRange>& ranges) {
     const std::optional<IpAddress> address = Representative(range, taken);
     if (!address.has_value()) continue;
     LAB_RETURN_IF_ERROR(Unless(links_.AddRoute(
-        {.destination = Alone(*address),
+        {.destination = IpPrefix::Of(*address),
          .link = "world",
          .gateway = Ip(address->is_v4() ? kWorldRouter : kWorldRouter6),
          .is_onlink = true})));
