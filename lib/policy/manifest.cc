@@ -193,22 +193,22 @@ class Reader {
                          const ManifestKind& known) {
     const Field name = top["metadata"]["name"];
     const Field ns = top["metadata"]["namespace"];
-    const bool is_label = known.name == "Namespace" || known.name == "Service";
     if (meta.name.empty()) {
       if (!top["metadata"].present()) {
         top["metadata"].Expected("a mapping with a name");
       } else if (!name.present() || name.Is("")) {
         name.Expected("a name");
       }
-    } else if (name.present() && is_label && !internal::IsDnsLabel(meta.name)) {
+    } else if (name.present() && known.has_label_as_name &&
+               !internal::IsDnsLabel(meta.name)) {
       name.Expected(internal::kDnsLabelForm);
     } else if (name.present() && !internal::IsDnsSubdomain(meta.name)) {
       name.Expected(internal::kDnsSubdomainForm);
     }
     if (meta.ns.empty()) return;
     if (!known.is_namespaced) {
-      ns.Expected(absl::StrCat("no namespace around a",
-                               known.name[0] == 'A' ? "n " : " ", known.name));
+      ns.Expected(
+          absl::StrCat("no namespace around objects of kind ", known.name));
     } else if (!internal::IsDnsLabel(meta.ns)) {
       ns.Expected(internal::kDnsLabelForm);
     }

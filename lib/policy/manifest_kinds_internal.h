@@ -32,6 +32,8 @@ struct ManifestKind {
   // Of its API; they mean the same.
   std::vector<absl::string_view> versions;
   bool is_namespaced = true;
+  // Its name is a DNS label, with no '.' in it.
+  bool has_label_as_name = false;
   bool is_custom = false;  // not built into the API server
   absl::string_view api = "Kubernetes";
   // Adds an object of this kind.

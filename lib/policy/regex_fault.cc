@@ -43,8 +43,6 @@ class Scanner {
     return fault_;
   }
 
-  size_t looks() const { return looks_; }
-
  private:
   // What stands last, if an operator may follow it, and how often the most
   // repeated part of it is there.
@@ -61,13 +59,10 @@ class Scanner {
 
   // Where `text` is in what is left, behind `from` characters.
   size_t Find(absl::string_view text, size_t from = 0) {
-    const size_t at = rest_.find(text, from);
-    looks_ += std::min(at, rest_.size());
-    return at;
+    return rest_.find(text, from);
   }
 
   char Take() {
-    ++looks_;
     const char c = rest_.front();
     rest_.remove_prefix(1);
     return c;
@@ -82,7 +77,6 @@ class Scanner {
   }
 
   void Step() {
-    ++looks_;
     if (absl::ConsumePrefix(&rest_, "(")) return Open();
     if (absl::ConsumePrefix(&rest_, ")")) return Close();
     if (absl::ConsumePrefix(&rest_, "[")) {
@@ -136,7 +130,6 @@ class Scanner {
       while (digits < text.size() && absl::ascii_isdigit(text[digits])) {
         ++digits;
       }
-      looks_ += digits;
       const absl::string_view number = text.substr(0, digits);
       if (digits == 0 || (digits > 1 && number[0] == '0')) return std::nullopt;
       text.remove_prefix(digits);
@@ -179,7 +172,6 @@ class Scanner {
     }
     const size_t end = rest_.find_first_of(":)");
     const absl::string_view flags = rest_.substr(0, end);
-    looks_ += flags.size();
     absl::string_view off = flags;
     const size_t minus = flags.find('-');
     if (minus != absl::string_view::npos) off = flags.substr(minus + 1);
@@ -363,16 +355,12 @@ class Scanner {
   std::vector<Group> groups_;
   absl::flat_hash_set<absl::string_view> names_;
   bool has_no_more_named_ = false;  // no ":]" is left
-  size_t looks_ = 0;
 };
 
 }  // namespace
 
-std::string RegexFault(absl::string_view regex, size_t* looks) {
-  Scanner scanner(regex);
-  std::string fault = scanner.Fault();
-  if (looks != nullptr) *looks = scanner.looks();
-  return fault;
+std::string RegexFault(absl::string_view regex) {
+  return Scanner(regex).Fault();
 }
 
 }  // namespace ciliumcore::internal

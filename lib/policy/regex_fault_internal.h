@@ -5,7 +5,6 @@
 #ifndef CILIUMCORE_LIB_POLICY_REGEX_FAULT_INTERNAL_H_
 #define CILIUMCORE_LIB_POLICY_REGEX_FAULT_INTERNAL_H_
 
-#include <cstddef>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -13,9 +12,8 @@
 namespace ciliumcore::internal {
 
 // What is wrong with a regular expression of RE2, as words for a message; empty
-// if nothing is. `looks`: how often it looked at a character, a few times at
-// each.
-std::string RegexFault(absl::string_view regex, size_t* looks = nullptr);
+// if nothing is. O(size).
+std::string RegexFault(absl::string_view regex);
 
 }  // namespace ciliumcore::internal
 

@@ -248,13 +248,14 @@ TEST(ManifestAdminPolicyTest, TakesAHundredRules) {
 const char* const kMinimal = "  {priority: 1, subject: {namespaces: {}}}\n";
 
 TEST(ManifestAdminPolicyTest, IsInNoNamespace) {
-  EXPECT_EQ(Wrong("apiVersion: policy.networking.k8s.io/v1alpha1\nkind: "
-                  "AdminNetworkPolicy\nmetadata: {name: p, namespace: shop}\n"
-                  "spec:\n" +
-                  std::string(kMinimal)),
-            "m.yaml:3:32: AdminNetworkPolicy shop/p: metadata.namespace: "
-            "expected no namespace around an AdminNetworkPolicy, found "
-            "shop");
+  EXPECT_EQ(
+      Wrong("apiVersion: policy.networking.k8s.io/v1alpha1\nkind: "
+            "AdminNetworkPolicy\nmetadata: {name: p, namespace: shop}\n"
+            "spec:\n" +
+            std::string(kMinimal)),
+      "m.yaml:3:32: AdminNetworkPolicy shop/p: metadata.namespace: "
+      "expected no namespace around objects of kind AdminNetworkPolicy, found "
+      "shop");
 }
 
 TEST(ManifestAdminPolicyTest, HasItsNameOnceInItsKind) {

@@ -135,12 +135,12 @@ TEST(ManifestCiliumPeersTest, NobodyDiffersFromNoPeers) {
         "{fromEntities: []}", "{fromNodes: []}"}) {
     const CiliumRule read = ReadRule("ingress", rule);
     ASSERT_TRUE(read.peers.has_value()) << rule;
-    EXPECT_TRUE(read.peers->is_nobody()) << rule;
+    EXPECT_EQ(*read.peers, CiliumPeers()) << rule;
   }
   EXPECT_FALSE(ReadRule("ingress", "{}").peers.has_value());
   EXPECT_FALSE(ReadRule("egress", "{toPorts: []}").peers.has_value());
-  EXPECT_FALSE(
-      ReadRule("ingress", "{fromEntities: [none]}").peers->is_nobody());
+  EXPECT_NE(*ReadRule("ingress", "{fromEntities: [none]}").peers,
+            CiliumPeers());
 }
 
 TEST(ManifestCiliumPeersTest, RefusesPeersThatCannotBe) {

@@ -286,7 +286,7 @@ TEST(ManifestCiliumTest, RefusesClusterwidePoliciesThatCannotBe) {
                   "namespace: shop}\nspec: {endpointSelector: {}, ingress: "
                   "[{}]}\n"),
             "m.yaml:3:32: CiliumClusterwideNetworkPolicy shop/p: "
-            "metadata.namespace: expected no namespace around a "
+            "metadata.namespace: expected no namespace around objects of kind "
             "CiliumClusterwideNetworkPolicy, found shop");
 }
 

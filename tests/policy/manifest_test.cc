@@ -239,7 +239,7 @@ TEST(ManifestNamespaceTest, RefusesUnknownFieldsThroughout) {
       Wrong("apiVersion: v1\nkind: Namespace\nmetadata: {name: a, namespace: "
             "b}\n"),
       "m.yaml:3:32: Namespace b/a: metadata.namespace: expected no namespace "
-      "around a Namespace, found b");
+      "around objects of kind Namespace, found b");
 }
 
 TEST(ManifestNamespaceTest, RefusesAnnotationsThatAreNoStrings) {

@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include <cstddef>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "lib/policy/regex_fault_internal.h"
@@ -14,7 +14,8 @@
 namespace ciliumcore::internal {
 namespace {
 
-constexpr int kTimes = 20000;
+// So often that what is not linear takes longer than a test may.
+constexpr int kTimes = 1'000'000;
 
 std::string Repeated(const std::string& text) {
   std::string all;
@@ -22,39 +23,30 @@ std::string Repeated(const std::string& text) {
   return all;
 }
 
-// How often each character of `regex` is looked at, on average.
-double LooksPerCharacter(const std::string& regex) {
-  size_t looks = 0;
-  RegexFault(regex, &looks);
-  EXPECT_GT(looks, 0u);
-  return static_cast<double>(looks) / static_cast<double>(regex.size());
-}
-
-TEST(RegexFaultTest, LooksAtEachCharacterAFewTimes) {
+TEST(RegexFaultTest, VeryLongOnesAreReadInTime) {
   std::string groups;
   for (int i = 0; i < kTimes; ++i) absl::StrAppend(&groups, "(?P<g", i, ">a)");
   EXPECT_EQ(RegexFault(groups), "");
-  const std::string cases[] = {
-      groups,
+  const std::pair<std::string, bool> cases[] = {
       // Each may be the beginning of "[:alpha:]".
-      "[" + Repeated("[:") + "a]",
-      "[" + Repeated("[:alpha:]") + "]",
-      Repeated("(?i)"),
-      Repeated("{1"),
-      Repeated("a{1,1000}"),
-      Repeated("\\Qa\\E"),
-      Repeated("\\Q"),
-      Repeated("\\pL\\p{Greek}"),
-      Repeated("\\x{10}"),
-      "\\x{" + Repeated("0"),
-      "\\p{" + Repeated("A"),
-      "(?" + Repeated("i"),
-      "(?P<" + Repeated("a"),
-      Repeated("(?:a)"),
-      Repeated("\xc3\xa9") + "[" + Repeated("\xc3\xa9") + "]",
+      {"[" + Repeated("[:") + "a]", true},
+      {"[" + Repeated("[:alpha:]") + "]", true},
+      {Repeated("(?i)"), true},
+      {Repeated("{1"), true},
+      {Repeated("a{1,1000}"), true},
+      {Repeated("\\Qa\\E"), true},
+      {Repeated("\\Q"), true},
+      {Repeated("\\pL\\p{Greek}"), true},
+      {Repeated("\\x{10}"), true},
+      {"\\x{" + Repeated("0"), false},
+      {"\\p{" + Repeated("A"), false},
+      {"(?" + Repeated("i"), false},
+      {"(?P<" + Repeated("a"), false},
+      {Repeated("(?:a)"), true},
+      {Repeated("\xc3\xa9") + "[" + Repeated("\xc3\xa9") + "]", true},
   };
-  for (const std::string& regex : cases) {
-    EXPECT_LT(LooksPerCharacter(regex), 4) << regex.substr(0, 40);
+  for (const auto& [regex, is_right] : cases) {
+    EXPECT_EQ(RegexFault(regex).empty(), is_right) << regex.substr(0, 40);
   }
 }
 

@@ -214,13 +214,13 @@ Json TraceJson(const PacketTrace& trace) {
   json["judgements"] = Json::array();
   for (const PacketTrace::Side& side : trace.sides) {
     Json judgement = {{"direction", std::string(DirectionName(side.direction))},
-                      {"at", side.interface},
-                      {"verdict", std::string(VerdictName(side.cell.verdict))},
-                      {"table", side.table},
+                      {"at", side.interface}};
+    judgement.update(
+        CellJson(side.cell, side.cell.rule_set == 0 ? nullptr : &side.rules));
+    judgement.update({{"table", side.table},
                       {"class", side.cls},
                       {"interval", side.interval},
-                      {"rule_set", side.cell.rule_set}};
-    AddRuleSet(side.cell.rule_set == 0 ? nullptr : &side.rules, judgement);
+                      {"rule_set", side.cell.rule_set}});
     json["judgements"].push_back(std::move(judgement));
   }
   if (!trace.disagreement.empty()) json["bug"] = trace.disagreement;

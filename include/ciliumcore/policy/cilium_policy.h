@@ -94,11 +94,6 @@ struct CiliumPeers {
   std::vector<DnsMatch> fqdns = {};             // allowed egress only
   std::vector<CiliumAwsGroup> groups = {};
 
-  bool is_nobody() const {
-    return endpoints.empty() && nodes.empty() && entities.empty() &&
-           cidrs.empty() && services.empty() && fqdns.empty() && groups.empty();
-  }
-
   friend bool operator==(const CiliumPeers&, const CiliumPeers&) = default;
 };
 

@@ -62,12 +62,12 @@ struct ManifestOptions {
 //   expected a port in 1..65535, found 70000          (in one line)
 //
 // Wrong are, among others: a key that is there twice; a field that Kubernetes
-// does not have (in all of Namespace, Service, EndpointSlice, Endpoints and
-// policies; in workloads down to the ports of containers); in a policy of
-// Cilium, what Cilium 1.20 refuses, and what it takes for all or nothing
+// does not have (in all of Namespace, Service, EndpointSlice, Endpoints,
+// CiliumNode and policies; in a Node but for its status; in workloads down to
+// the ports of containers); in a policy of Cilium, what Cilium 1.20 refuses, and what it takes for all or nothing
 // although it looks otherwise; a value of the wrong type, where the YAML of
 // Kubernetes may read 010 as 8 and yes as true; a value that cannot be; two
-// objects of one name; two pods, or two services, with one address; nesting
+// objects of one name; two pods, services or nodes with one address; nesting
 // beyond 100 levels; anchors and aliases that copy more than 100,000 nodes or
 // 16 MiB of one text; a text that is too long.
 //
