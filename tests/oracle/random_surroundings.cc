@@ -100,6 +100,8 @@ void RandomCluster::AddSurroundings(PolicyInput& input) {
     PolicyNode node = {.name = absl::StrCat("n", i),
                        .labels = RandomNodeLabels(*this)};
     node.addresses.push_back(FreeAddress(input));
+    // The cluster's nodes include this one.
+    if (Chance(15)) node.addresses.push_back(OneOf(input.host_addresses));
     input.remote_nodes.push_back(std::move(node));
     if (Chance(30)) {
       input.remote_nodes.back().addresses.push_back(FreeAddress(input));
