@@ -24,4 +24,11 @@ struct classic_policy {
 };
 CC_ABI_SIZE(struct classic_policy, 8);
 
+/* What a hash of peers x ports has an entry for. */
+struct classic_flow {
+	__u32 peer;
+	__u32 port;
+};
+CC_ABI_SIZE(struct classic_flow, 8);
+
 #endif /* CILIUMCORE_BENCHMARKS_BPF_CLASSIC_H_ */

@@ -7,7 +7,7 @@
 #include "bpf/lib/cc.h"
 
 #define CLASSIC_POLICY_MAP(name)                                                         \
-	CC_MAP(name, LPM_TRIE, struct classic_policy_key, struct classic_policy, 524288, \
+	CC_MAP(name, LPM_TRIE, struct classic_policy_key, struct classic_policy, 2097152, \
 	       BPF_F_NO_PREALLOC)
 
 CC_MAP(classic_identities, LPM_TRIE, struct cc_prefix_key, __u32, 524288, BPF_F_NO_PREALLOC);
