@@ -29,6 +29,10 @@ def packet_target(where, flows):
 LOOKUP_TARGETS = {"BM_Decision": 4, "BM_Identity": 3}
 LOOKUP_NAMES = {"BM_Decision": "decision, {} peers x 16 ports",
                 "BM_Identity": "identity, {} addresses"}
+# From how many entries on: among a few, nothing is slow.
+LOOKUP_FEWEST = 1000
+# What a decision may cost, in parts of one lookup in a hash of as many peers.
+DECISION_BOUND = 1.1
 PACKET_NAMES = {
     "remote_by_route": "to a remote pod, by the node's routes",
     "remote_by_hop": "to a remote pod, by next hop",
@@ -87,11 +91,23 @@ def lookups(rows):
     yield ["lookup", "ns", "classic", "times faster", "at least", ""]
     for row in rows:
         name, *size = parts(row["name"])
-        if name in LOOKUP_TARGETS:
+        if name in LOOKUP_TARGETS and int(size[0]) >= LOOKUP_FEWEST:
             target = LOOKUP_TARGETS[name]
             yield [LOOKUP_NAMES[name].format(number(int(size[0]))), number(row["real_time"]),
                    number(row["classic_ns"]), f"{row['times_faster']:.1f}", str(target),
                    is_met(target, row["times_faster"])]
+
+
+def decisions(rows):
+    yield ["peers", "decision, ns", "bare lookup", "ratio", "at most", "", "bare, peers x ports",
+           "classic"]
+    for row in rows:
+        name, *size = parts(row["name"])
+        if name == "BM_Decision":
+            yield [number(int(size[0])), number(row["real_time"]), number(row["bare_ns"]),
+                   f"{row['of_bare']:.2f}", f"{DECISION_BOUND:.2f}",
+                   is_met(row["of_bare"], DECISION_BOUND), number(row["flows_ns"]),
+                   number(row["classic_ns"])]
 
 
 def programs(rows):
@@ -189,9 +205,44 @@ def maglev_changes(rows):
                    is_met(row["moved_percent"], row["cilium_percent"])]
 
 
+# How many times fewer entries than of peers x ports are asked for.
+LAYOUT_BOUND = 20
+LAYOUT_NAMES = {
+    "open_services": "20,000 services, open to each other on 4 ports; 110 pods here",
+    "closed_services": "the same, in 20 namespaces, each closed to the others",
+    "nested_blocks": "1,000 prefixes inside one that has 32 ports; 10 pods here",
+}
+
+
+def layouts(rows):
+    yield ["policies", "entries", "KB", "peers x ports", "KB", "times fewer", "at least", "",
+           "of one pod alone", "peers x ports", "times fewer"]
+    for row in rows:
+        name, *shape = parts(row["name"])
+        if name == "BM_Layout":
+            yield [LAYOUT_NAMES[shape[0]], number(row["entries"]), number(row["bytes"] / 1e3),
+                   number(row["flow_entries"]), number(row["flow_bytes"] / 1e3),
+                   f"{row['times_fewer']:.0f}", str(LAYOUT_BOUND),
+                   is_met(LAYOUT_BOUND, min(row["times_fewer"], row["times_smaller"])),
+                   number(row["one_entries"]), number(row["one_flow_entries"]),
+                   f"{row['one_times_fewer']:.1f}"]
+
+
+def compilations(rows):
+    yield ["policies", "identities", "rules", "ms of CPU", "peak, MB", "kept, MB", "entries",
+           "peers x ports", "times fewer"]
+    for row in rows:
+        name, *size = parts(row["name"])
+        if name == "BM_FullCompile":
+            identities, rules = (int(part.split(":")[1]) for part in size[1:])
+            yield [size[0], number(identities), number(rules), number(row["cpu_time"]),
+                   number(row["peak_mb"]), number(row["kept_mb"]), number(row["entries"]),
+                   number(row["flow_entries"]), number(row["times_fewer"])]
+
+
 def others(rows):
-    known = ("load", "open", "attach", "rule", "rule_of_all", "adopt", "program", "BM_Connect", "BM_Maglev",
-             "BM_MaglevChange", "services")
+    known = ("load", "open", "attach", "rule", "rule_of_all", "adopt", "program", "BM_Connect",
+             "BM_Maglev", "BM_MaglevChange", "services", "BM_Layout", "BM_FullCompile")
     yield ["other", "time"]
     for row in rows:
         name = parts(row["name"])
@@ -201,9 +252,10 @@ def others(rows):
         yield ["/".join(name), f"{row['real_time']:.3g} {row['time_unit']}"]
 
 
-TABLES = {"packets": packets, "lookups": lookups, "programs": programs, "changes": changes,
-          "services": services, "maglev": maglev,
-          "maglev changes": maglev_changes, "maps": maps, "others": others}
+TABLES = {"packets": packets, "lookups": lookups, "decisions": decisions, "programs": programs,
+          "changes": changes, "services": services, "maglev": maglev,
+          "maglev changes": maglev_changes, "layouts": layouts, "compilations": compilations,
+          "maps": maps, "others": others}
 
 
 NUMBER = re.compile(r"([\d.,]+( to \d+)?|new)?$")
