@@ -1,6 +1,6 @@
 # Each target sets up a fresh Debian 12 as far as it needs, then calls Bazel.
 
-.PHONY: help build demo test soak fuzz mutants bench install test-kernels coverage lint format
+.PHONY: help build demo test soak long-tests fuzz mutants bench install test-kernels coverage lint format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -17,12 +17,19 @@ test: ## all tests; the last line counts them
 	@tools/setup/install.sh build test
 	@tools/ci/test.sh
 
-SOAK ?= 1000
+PAIRS ?= 100000000
+SOAK_STATE ?= $(HOME)/.cache/ciliumcore-soak
+soak: ## random policies and packets against the oracle, PAIRS of them; goes on where it was stopped
+	@tools/setup/install.sh build test
+	bazel build --config=opt //tests/oracle:soak
+	bazel-bin/tests/oracle/soak $(SOAK_STATE) $(PAIRS)
+
+LONGER ?= 1000
 SEED ?= $(shell date +%s)
-soak: ## random tests against the oracle, SOAK percent as long, from SEED on
+long-tests: ## the random tests, LONGER percent as long, from SEED on
 	@tools/setup/install.sh build test
 	bazel test --config=opt --test_timeout=86400 --test_env=CC_SEED=$(SEED) \
-	  --test_env=CC_ROUNDS=$(SOAK) //tests/oracle/... //tests/bpf:differential_test
+	  --test_env=CC_ROUNDS=$(LONGER) //tests/oracle/... //tests/bpf:differential_test
 
 SECONDS ?= 30
 fuzz: ## libFuzzer on the programs and the parsers, SECONDS each

@@ -23,22 +23,6 @@
 namespace ciliumcore::testing {
 namespace {
 
-// The difference on a node of its own, to be asked again and again.
-std::string PublishAndCompare(const PolicyInput& input, const Flow& flow) {
-  PeerRegistry peers;
-  RuleSetTable rule_sets;
-  auto node = PublishedNode::Native();
-  if (!node.ok()) return node.status().ToString();
-  std::vector<uint32_t> pods;
-  for (uint32_t i = 0; i < input.endpoints.size(); ++i) pods.push_back(3 * i);
-  const auto compiled = Publish(input, pods, **node, peers, rule_sets);
-  if (!compiled.ok()) return compiled.status().ToString();
-  const auto crossing = (*node)->CrossingOf(flow);
-  if (!crossing.has_value()) return "";
-  return Difference(ExpectedOf(Oracle(input), *crossing, flow), *compiled,
-                    **node, {flow, 50000});
-}
-
 // All clusters on one node, one after the other.
 void CompareWithOracle(PublishedNode& node, const Rounds& rounds,
                        uint32_t flows_per_cluster, Dialects dialects) {

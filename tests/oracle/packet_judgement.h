@@ -59,6 +59,10 @@ absl::StatusOr<CompiledPolicy> Publish(const PolicyInput& input,
                                        PublishedNode& node, PeerRegistry& peers,
                                        RuleSetTable& rule_sets);
 
+// The difference on a node of its own that pods of `input` live on, to be asked
+// again and again.
+std::string PublishAndCompare(const PolicyInput& input, const Flow& flow);
+
 }  // namespace ciliumcore::testing
 
 #endif  // CILIUMCORE_TESTS_ORACLE_PACKET_JUDGEMENT_H_
