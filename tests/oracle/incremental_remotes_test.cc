@@ -37,9 +37,9 @@ std::vector<NameAddress> NamesOf(const PolicyInput& input) {
 // are away.
 class Cluster {
  public:
-  explicit Cluster(uint64_t seed)
-      : random_(seed,
-                seed % 2 == 0 ? Dialects::kAll : Dialects::kNetworkPolicy),
+  Cluster(uint64_t seed, const Extent& most)
+      : random_(seed, seed % 2 == 0 ? Dialects::kAll : Dialects::kNetworkPolicy,
+                most),
         all_(random_.Make()) {}
 
   void Change() {
@@ -92,12 +92,12 @@ std::vector<T> Without(const std::vector<T>& some,
   return without;
 }
 
-TEST(IncrementalRemotesTest, EveryChangeGivesWhatANewCompilerGives) {
-  const Rounds rounds = RoundsOr(120);
+// A cluster for each of `rounds`, of at most this extent.
+void CompareEveryChange(const Rounds& rounds, const Extent& most) {
   uint64_t of_remotes = 0, of_names = 0, of_policies = 0, others = 0, kept = 0,
            tables = 0;
   for (uint64_t seed = rounds.first; seed < rounds.end; ++seed) {
-    Cluster cluster(seed);
+    Cluster cluster(seed, most);
     PeerRegistry peers;
     RuleSetTable rule_sets;
     PolicyCompiler compiler(&peers, &rule_sets);
@@ -143,14 +143,25 @@ TEST(IncrementalRemotesTest, EveryChangeGivesWhatANewCompilerGives) {
       before = after;
     }
   }
-  RecordProperty("changes_of_remotes", std::to_string(of_remotes));
-  RecordProperty("changes_of_policies", std::to_string(of_policies));
-  if (rounds.end - rounds.first < 20) return;
+  ::testing::Test::RecordProperty("changes_of_remotes",
+                                  std::to_string(of_remotes));
+  ::testing::Test::RecordProperty("changes_of_policies",
+                                  std::to_string(of_policies));
+  if (rounds.are_few()) return;
   EXPECT_GT(of_remotes, others);
   EXPECT_GT(of_names * 5, others);
   EXPECT_GT(of_policies, 0u);
   EXPECT_GT(kept * 4, tables) << "hardly any table was kept";
   EXPECT_LT(kept, tables) << "no table changed";
+}
+
+TEST(IncrementalRemotesTest, EveryChangeGivesWhatANewCompilerGives) {
+  CompareEveryChange(RoundsOr(120), {});
+}
+
+TEST(IncrementalRemotesTest,
+     EveryChangeOfASmallClusterGivesWhatANewCompilerGives) {
+  CompareEveryChange(RoundsOr(180), kSmallExtent);
 }
 
 }  // namespace

@@ -140,11 +140,12 @@ PolicyInput RandomCluster::Make() {
   input.host_addresses.push_back(FreeAddress(input));
   if (Chance(50)) input.host_addresses.push_back(FreeAddress(input));
   if (Chance(70)) input.remote_node_addresses.push_back(FreeAddress(input));
-  for (uint32_t pods = 2 + Below(8); pods > 0; --pods) {
+  for (uint32_t pods = 2 + Below(most_.pods - 4); pods > 0; --pods) {
     AddPod(input);
   }
-  for (uint32_t policies = speaks_all() ? Below(4) : 2 + Below(7); policies > 0;
-       --policies) {
+  for (uint32_t policies = speaks_all() ? Below(most_.network_policies / 2)
+                                        : 2 + Below(most_.network_policies - 1);
+       policies > 0; --policies) {
     input.policies.push_back(Policy(input));
   }
   if (speaks_all()) {
@@ -166,7 +167,7 @@ void RandomCluster::Change(PolicyInput& input) {
     }
     switch (Below(9)) {
       case 0:
-        if (input.endpoints.size() < 12) AddPod(input);
+        if (input.endpoints.size() < most_.pods) AddPod(input);
         break;
       case 1:
         if (input.endpoints.size() > 2) {
@@ -191,7 +192,9 @@ void RandomCluster::Change(PolicyInput& input) {
         break;
       case 5:
       case 6:
-        if (input.policies.size() < 8) input.policies.push_back(Policy(input));
+        if (input.policies.size() < most_.network_policies) {
+          input.policies.push_back(Policy(input));
+        }
         break;
       case 7:
         if (!input.policies.empty()) input.policies.erase(policy());

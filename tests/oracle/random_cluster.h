@@ -28,11 +28,23 @@ struct Flow {
 // What policies a cluster has, and with them what they may speak of.
 enum class Dialects { kNetworkPolicy, kAll };
 
+// The most that a cluster grows to.
+struct Extent {
+  uint32_t pods = 12;
+  uint32_t network_policies = 8;
+  uint32_t other_policies = 6;  // of each other dialect
+};
+
+// Few enough that a change costs little to judge.
+inline constexpr Extent kSmallExtent = {
+    .pods = 5, .network_policies = 3, .other_policies = 3};
+
 class RandomCluster : public RandomSource {
  public:
   explicit RandomCluster(uint64_t seed,
-                         Dialects dialects = Dialects::kNetworkPolicy)
-      : RandomSource(seed), dialects_(dialects) {}
+                         Dialects dialects = Dialects::kNetworkPolicy,
+                         const Extent& most = {})
+      : RandomSource(seed), dialects_(dialects), most_(most) {}
 
   // A cluster with nodes, namespaces, pods and policies.
   PolicyInput Make();
@@ -73,14 +85,18 @@ class RandomCluster : public RandomSource {
   void AddCiliumPolicy(PolicyInput& input);
   void AddClusterPolicy(PolicyInput& input);
   void AddPoliciesOfOtherDialects(PolicyInput& input);
+  void AddNode(PolicyInput& input);
+  void ChangeNodes(PolicyInput& input);
   void AddSurroundings(PolicyInput& input);
   void ChangeOtherDialects(PolicyInput& input);
 
   Dialects dialects_;
+  Extent most_;
   std::map<std::pair<std::string, Labels>, uint32_t> identities_;
   std::vector<uint32_t> pods_;
   uint32_t pods_made_ = 0;
   uint32_t policies_made_ = 0;
+  uint32_t nodes_made_ = 1;
 };
 
 }  // namespace ciliumcore::testing

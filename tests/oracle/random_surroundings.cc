@@ -12,7 +12,7 @@
 namespace ciliumcore::testing {
 namespace {
 
-constexpr size_t kMostPolicies = 6;
+constexpr uint32_t kMostNodes = 4;
 
 std::vector<IpAddress> Addresses(RandomSource& random, uint32_t most) {
   std::vector<IpAddress> addresses;
@@ -94,19 +94,43 @@ LabelSelector RandomNodeSelector(RandomSource& random) {
   return selector;
 }
 
+void RandomCluster::AddNode(PolicyInput& input) {
+  PolicyNode node = {.name = absl::StrCat("n", nodes_made_++),
+                     .labels = RandomNodeLabels(*this)};
+  node.addresses.push_back(FreeAddress(input));
+  // The cluster's nodes include this one.
+  if (Chance(15)) node.addresses.push_back(OneOf(input.host_addresses));
+  input.remote_nodes.push_back(std::move(node));
+  if (Chance(30)) {
+    input.remote_nodes.back().addresses.push_back(FreeAddress(input));
+  }
+}
+
+void RandomCluster::ChangeNodes(PolicyInput& input) {
+  std::vector<PolicyNode>& nodes = input.remote_nodes;
+  if (nodes.empty() || (nodes.size() < kMostNodes && Chance(40))) {
+    return AddNode(input);
+  }
+  const auto node = PlaceIn(nodes);
+  switch (Below(4)) {
+    case 0:
+      node->labels = RandomNodeLabels(*this);
+      break;
+    case 1:
+      node->addresses.back() = FreeAddress(input);
+      break;
+    case 2:
+      input.host_labels = RandomNodeLabels(*this);
+      break;
+    case 3:
+      nodes.erase(node);
+      break;
+  }
+}
+
 void RandomCluster::AddSurroundings(PolicyInput& input) {
   input.host_labels = RandomNodeLabels(*this);
-  for (uint32_t i = Below(4); i > 0; --i) {
-    PolicyNode node = {.name = absl::StrCat("n", i),
-                       .labels = RandomNodeLabels(*this)};
-    node.addresses.push_back(FreeAddress(input));
-    // The cluster's nodes include this one.
-    if (Chance(15)) node.addresses.push_back(OneOf(input.host_addresses));
-    input.remote_nodes.push_back(std::move(node));
-    if (Chance(30)) {
-      input.remote_nodes.back().addresses.push_back(FreeAddress(input));
-    }
-  }
+  for (uint32_t i = Below(kMostNodes); i > 0; --i) AddNode(input);
   for (uint32_t i = Below(3); i > 0; --i) {
     input.api_server_addresses.push_back(FreeAddress(input));
   }
@@ -127,17 +151,19 @@ void RandomCluster::AddClusterPolicy(PolicyInput& input) {
 }
 
 void RandomCluster::AddPoliciesOfOtherDialects(PolicyInput& input) {
-  for (uint32_t i = Below(5); i > 0; --i) AddCiliumPolicy(input);
-  for (uint32_t i = Below(4); i > 0; --i) AddClusterPolicy(input);
+  for (uint32_t i = Below(most_.other_policies - 1); i > 0; --i)
+    AddCiliumPolicy(input);
+  for (uint32_t i = Below(most_.other_policies - 2); i > 0; --i)
+    AddClusterPolicy(input);
 }
 
 void RandomCluster::ChangeOtherDialects(PolicyInput& input) {
   std::vector<CiliumPolicy>& cilium = input.cilium_policies;
   std::vector<ClusterPolicy>& cluster = input.cluster_policies;
-  switch (Below(11)) {
+  switch (Below(12)) {
     case 0:
     case 1:
-      if (cilium.size() < kMostPolicies) AddCiliumPolicy(input);
+      if (cilium.size() < most_.other_policies) AddCiliumPolicy(input);
       break;
     case 2:
       if (!cilium.empty()) cilium.erase(PlaceIn(cilium));
@@ -150,7 +176,7 @@ void RandomCluster::ChangeOtherDialects(PolicyInput& input) {
       break;
     case 4:
     case 5:
-      if (cluster.size() < kMostPolicies) AddClusterPolicy(input);
+      if (cluster.size() < most_.other_policies) AddClusterPolicy(input);
       break;
     case 6:
       if (!cluster.empty()) cluster.erase(PlaceIn(cluster));
@@ -160,14 +186,14 @@ void RandomCluster::ChangeOtherDialects(PolicyInput& input) {
       break;
     case 8:
       input.services = RandomServices(*this);
-      if (!input.remote_nodes.empty()) {
-        PlaceIn(input.remote_nodes)->labels = RandomNodeLabels(*this);
-      }
       break;
     case 9:
       input.names = RandomNames(*this);
       break;
     case 10:
+      ChangeNodes(input);
+      break;
+    case 11:
       input.proxies = {.http = static_cast<uint16_t>(11000 + Below(100)),
                        .dns = static_cast<uint16_t>(12000 + Below(100))};
       break;
