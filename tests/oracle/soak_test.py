@@ -41,7 +41,7 @@ class Soak(unittest.TestCase):
     def test_goes_on(self):
         pairs, connections, rate = self.compare(1)
         self.assertGreater(rate, 0)
-        self.assertGreater(connections, pairs // 20)
+        self.assertGreater(connections, pairs // 100)
         build, seed, *counted = self.remembered()
         self.assertEqual(counted, [pairs, connections])
         self.assertEqual(pairs, (seed - 1) * 200)
