@@ -12,7 +12,12 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
 
+/* A file of XDP programs defines CC_XDP before it includes anything. */
+#ifdef CC_XDP
+typedef struct xdp_md cc_ctx;
+#else
 typedef struct __sk_buff cc_ctx;
+#endif
 
 #define CC_MAP(name, kind, key_type, value_type, entries, flags) \
 	struct {                                                 \

@@ -5,30 +5,22 @@
 
 #include "bpf/lib/cc.h"
 
-enum cc_action {
-	CC_PASS = 0, /* TC_ACT_OK */
-	CC_DROP = 2, /* TC_ACT_SHOT */
-};
-
 #ifdef __bpf__
 CC_INLINE void *ctx_data(const cc_ctx *ctx) { return (void *)(long)ctx->data; }
 CC_INLINE void *ctx_data_end(const cc_ctx *ctx) { return (void *)(long)ctx->data_end; }
+#ifdef CC_XDP
+CC_INLINE __u32 ctx_len(const cc_ctx *ctx)
+{
+	return (__u32)((char *)ctx_data_end(ctx) - (char *)ctx_data(ctx));
+}
+CC_INLINE __u32 ctx_ifindex(const cc_ctx *ctx) { return ctx->ingress_ifindex; }
+#else
 CC_INLINE __u32 ctx_len(const cc_ctx *ctx) { return ctx->len; }
 CC_INLINE __u32 ctx_ifindex(const cc_ctx *ctx) { return ctx->ifindex; }
 /* The interface through which the packet entered the node, 0 if it was sent here. */
 CC_INLINE __u32 ctx_ingress_ifindex(const cc_ctx *ctx) { return ctx->ingress_ifindex; }
 #endif
-
-/* Makes the first `bytes` (or all there are) of the packet linear, so that
- * ctx_at can reach them. Earlier pointers into the packet are void. */
-CC_INLINE bool ctx_pull(cc_ctx *ctx, __u32 bytes)
-{
-	const __u32 len = ctx_len(ctx);
-
-	if ((char *)ctx_data_end(ctx) - (char *)ctx_data(ctx) >= (long)len)
-		return true; /* it is linear as a whole */
-	return bpf_skb_pull_data(ctx, len < bytes ? len : bytes) == 0;
-}
+#endif
 
 /* `bytes` bytes at `offset`, to read and write in place, or NULL. */
 CC_INLINE void *ctx_at(const cc_ctx *ctx, __u32 offset, __u32 bytes)
@@ -42,9 +34,39 @@ CC_INLINE void *ctx_at(const cc_ctx *ctx, __u32 offset, __u32 bytes)
 	return p + bytes > (char *)ctx_data_end(ctx) ? NULL : p;
 }
 
+#ifdef CC_XDP
+
+/* A whole packet is linear. */
+enum cc_action {
+	CC_DROP = 1,     /* XDP_DROP */
+	CC_PASS = 2,     /* XDP_PASS */
+	CC_SEND = 3,     /* XDP_TX */
+	CC_REDIRECT = 4, /* XDP_REDIRECT */
+};
+
+#else
+
+enum cc_action {
+	CC_PASS = 0, /* TC_ACT_OK */
+	CC_DROP = 2, /* TC_ACT_SHOT */
+};
+
+/* Makes the first `bytes` (or all there are) of the packet linear, so that
+ * ctx_at can reach them. Earlier pointers into the packet are void. */
+CC_INLINE bool ctx_pull(cc_ctx *ctx, __u32 bytes)
+{
+	const __u32 len = ctx_len(ctx);
+
+	if ((char *)ctx_data_end(ctx) - (char *)ctx_data(ctx) >= (long)len)
+		return true; /* it is linear as a whole */
+	return bpf_skb_pull_data(ctx, len < bytes ? len : bytes) == 0;
+}
+
 CC_INLINE bool ctx_load(const cc_ctx *ctx, __u32 offset, void *to, __u32 bytes)
 {
 	return bpf_skb_load_bytes(ctx, offset, to, bytes) == 0;
 }
+
+#endif
 
 #endif /* CILIUMCORE_BPF_CTX_H_ */

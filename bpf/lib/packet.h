@@ -41,6 +41,18 @@ CC_INLINE struct cc_addr cc_addr_v4(__be32 v4)
 	return (struct cc_addr){ { 0, 0, bpf_htonl(0xffff), v4 } };
 }
 
+/* Stores a v4-mapped address in halves, as cc_addr_hash loads it: a processor does not
+ * forward two small stores to one large load, but waits for them. */
+CC_INLINE void cc_addr_put_v4(struct cc_addr *to, __be32 v4)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	const __u64 halves[2] = { 0, (__u64)v4 << 32 | bpf_htonl(0xffff) };
+#else
+	const __u64 halves[2] = { 0, (__u64)bpf_htonl(0xffff) << 32 | v4 };
+#endif
+	__builtin_memcpy(to, halves, sizeof(*to));
+}
+
 CC_INLINE bool cc_addr_equal(const struct cc_addr *a, const struct cc_addr *b)
 {
 	return !((a->w[0] ^ b->w[0]) | (a->w[1] ^ b->w[1]) | (a->w[2] ^ b->w[2]) |

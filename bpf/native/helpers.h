@@ -31,6 +31,8 @@
 #define bpf_skb_load_bytes cc_native_skb_load_bytes
 #define bpf_skb_pull_data cc_native_skb_pull_data
 #define bpf_skb_store_bytes cc_native_skb_store_bytes
+#define bpf_xdp_adjust_head cc_native_xdp_adjust_head
+#define bpf_xdp_adjust_tail cc_native_xdp_adjust_tail
 
 #ifdef __cplusplus
 extern "C" {
@@ -45,9 +47,10 @@ struct cc_native_map {
 };
 
 /* What a program sees as its context. [data, data_end) is the linear part,
- * [data, tail) the packet. */
+ * [data, tail) the packet, in memory of malloc that whoever owns the packet frees. */
 typedef struct cc_native_ctx {
 	__u8 *data, *data_end, *tail;
+	void *memory;
 	__u32 ifindex, ingress_ifindex;
 } cc_ctx;
 
@@ -75,6 +78,8 @@ void *cc_native_sock_of(void *map, const void *sk, bool create);
 long bpf_skb_load_bytes(const cc_ctx *ctx, __u32 offset, void *to, __u32 bytes);
 long bpf_skb_store_bytes(cc_ctx *ctx, __u32 offset, const void *from, __u32 bytes, __u64 flags);
 long bpf_skb_pull_data(cc_ctx *ctx, __u32 bytes);
+long bpf_xdp_adjust_head(cc_ctx *ctx, int delta);
+long bpf_xdp_adjust_tail(cc_ctx *ctx, int delta);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 #include "bpf/native/world.h"
 
+#include <linux/if_ether.h>
+
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -12,11 +14,39 @@ thread_local World* current = nullptr;
 
 constexpr long kTcRedirect = 7;
 constexpr uint32_t kMaxOffset = 0xffff;
+constexpr size_t kHeadroom = 256;  // that XDP programs have
 
 // Declared maps, in the order of their ids. Filled before main.
 std::vector<cc_native_map>& Declared() {
   static auto* declared = new std::vector<cc_native_map>;
   return *declared;
+}
+
+// Memory for exactly `size` bytes of packet.
+void Place(cc_ctx* ctx, size_t size) {
+  // Two bytes in front align the headers behind Ethernet's.
+  ctx->memory = std::malloc(size + 2);
+  if (ctx->memory == nullptr) std::abort();
+  ctx->data = static_cast<uint8_t*>(ctx->memory) + 2;
+  ctx->data_end = ctx->tail = ctx->data + size;
+}
+
+// Moves the packet, as the kernel makes all pointers into it void: `head` bytes
+// more in front, which are zero, `tail` more behind.
+long Resize(cc_ctx* ctx, long head, long tail) {
+  const auto size = static_cast<long>(ctx->tail - ctx->data);
+  if (head > static_cast<long>(kHeadroom) || size + head < ETH_HLEN ||
+      tail > 0 || size + tail < ETH_HLEN)
+    return -EINVAL;
+  void* const before = ctx->memory;
+  const uint8_t* const from = ctx->data;
+  Place(ctx, static_cast<size_t>(size + head + tail));
+  std::memset(ctx->data, 0, static_cast<size_t>(size + head + tail));
+  const long skipped = head < 0 ? -head : 0;
+  std::memcpy(ctx->data + (head > 0 ? head : 0), from + skipped,
+              static_cast<size_t>(size - skipped + tail));
+  std::free(before);
+  return 0;
 }
 
 }  // namespace
@@ -79,13 +109,12 @@ void World::Reset() {
 }
 
 Packet::Packet(const void* bytes, size_t size, size_t linear) {
-  // Two bytes in front align the headers behind Ethernet's.
-  memory_ = std::make_unique<uint8_t[]>(size + 2);
-  ctx_.data = memory_.get() + 2;
+  Place(&ctx_, size);
   if (size != 0) std::memcpy(ctx_.data, bytes, size);
-  ctx_.tail = ctx_.data + size;
-  ctx_.data_end = ctx_.data + (linear == 0 || linear > size ? size : linear);
+  if (linear != 0 && linear < size) ctx_.data_end = ctx_.data + linear;
 }
+
+Packet::~Packet() { std::free(ctx_.memory); }
 
 std::string Packet::bytes() const {
   return std::string(reinterpret_cast<const char*>(ctx_.data),
@@ -221,6 +250,14 @@ long bpf_skb_pull_data(cc_ctx* ctx, __u32 bytes) {
   if (bytes > static_cast<size_t>(ctx->tail - ctx->data)) return -ENOMEM;
   if (ctx->data + bytes > ctx->data_end) ctx->data_end = ctx->data + bytes;
   return 0;
+}
+
+long bpf_xdp_adjust_head(cc_ctx* ctx, int delta) {
+  return ciliumcore::native::Resize(ctx, -long{delta}, 0);
+}
+
+long bpf_xdp_adjust_tail(cc_ctx* ctx, int delta) {
+  return ciliumcore::native::Resize(ctx, 0, delta);
 }
 
 }  // extern "C"

@@ -76,12 +76,14 @@ class World {
 class Packet {
  public:
   Packet(const void* bytes, size_t size, size_t linear = 0);
+  ~Packet();
+  Packet(const Packet&) = delete;
+  Packet& operator=(const Packet&) = delete;
 
   cc_ctx* ctx() { return &ctx_; }
   std::string bytes() const;
 
  private:
-  std::unique_ptr<uint8_t[]> memory_;
   cc_ctx ctx_ = {};
 };
 
