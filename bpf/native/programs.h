@@ -12,6 +12,8 @@ extern "C" {
 int cc_from_endpoint(cc_ctx *ctx);
 int cc_to_endpoint(cc_ctx *ctx);
 
+int cc_lb(cc_ctx *ctx);
+
 int cc_connect4(struct bpf_sock_addr *ctx);
 int cc_connect6(struct bpf_sock_addr *ctx);
 int cc_sendmsg4(struct bpf_sock_addr *ctx);

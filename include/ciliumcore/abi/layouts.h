@@ -20,6 +20,7 @@
 #include "ciliumcore/abi/identity.h"
 #include "ciliumcore/abi/journal.h"
 #include "ciliumcore/abi/layout.h"
+#include "ciliumcore/abi/lb.h"
 #include "ciliumcore/abi/metrics.h"
 #include "ciliumcore/abi/policy.h"
 #include "ciliumcore/abi/service.h"
@@ -117,6 +118,24 @@ CC_LAYOUT(cc_forwarded, CC_FIELD(cc_forwarded, at));
 CC_LAYOUT(cc_drop_key, CC_FIELD(cc_drop_key, slot),
           CC_FIELD(cc_drop_key, direction), CC_FIELD(cc_drop_key, reason));
 CC_LAYOUT(cc_journal_line, CC_FIELD(cc_journal_line, word));
+CC_LAYOUT(cc_lb_state, CC_FIELD(cc_lb_state, base),
+          CC_FIELD(cc_lb_state, flow_seed), CC_FIELD(cc_lb_state, flow_mask),
+          CC_FIELD(cc_lb_state, now), CC_FIELD(cc_lb_state, source4),
+          CC_FIELD(cc_lb_state, source4_mask), CC_FIELD(cc_lb_state, mtu),
+          CC_FIELD(cc_lb_state, tcp_silence),
+          CC_FIELD(cc_lb_state, other_silence), CC_FIELD(cc_lb_state, way),
+          CC_FIELD(cc_lb_state, pad), CC_FIELD(cc_lb_state, gateway),
+          CC_FIELD(cc_lb_state, pad2), CC_FIELD(cc_lb_state, source6),
+          CC_FIELD(cc_lb_state, source6_mask), CC_FIELD(cc_lb_state, pad3));
+CC_LAYOUT(cc_lb_service, CC_FIELD(cc_lb_service, which),
+          CC_FIELD(cc_lb_service, target), CC_FIELD(cc_lb_service, before),
+          CC_FIELD(cc_lb_service, next), CC_FIELD(cc_lb_service, addr),
+          CC_FIELD(cc_lb_service, port), CC_FIELD(cc_lb_service, protocol),
+          CC_FIELD(cc_lb_service, pad));
+CC_LAYOUT(cc_lb_backend, CC_FIELD(cc_lb_backend, addr),
+          CC_FIELD(cc_lb_backend, service), CC_FIELD(cc_lb_backend, until),
+          CC_FIELD(cc_lb_backend, drains), CC_FIELD(cc_lb_backend, pad));
+CC_LAYOUT(cc_lb_flows, CC_FIELD(cc_lb_flows, flow));
 CC_LAYOUT(cc_metric, CC_FIELD(cc_metric, packets), CC_FIELD(cc_metric, bytes));
 CC_LAYOUT(cc_config, CC_FIELD(cc_config, clock_shift),
           CC_FIELD(cc_config, ticks_tcp), CC_FIELD(cc_config, ticks_syn),
@@ -157,6 +176,8 @@ inline constexpr std::array kShapes = {
     ShapeOf<cc_backend>(),    ShapeOf<cc_affinity_key>(),
     ShapeOf<cc_affinity>(),   ShapeOf<cc_sock_service>(),
     ShapeOf<cc_sock>(),       ShapeOf<cc_journal_line>(),
+    ShapeOf<cc_lb_state>(),   ShapeOf<cc_lb_service>(),
+    ShapeOf<cc_lb_backend>(), ShapeOf<cc_lb_flows>(),
 };
 
 }  // namespace ciliumcore::abi

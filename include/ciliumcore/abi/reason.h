@@ -15,6 +15,8 @@
 	  "no rule of the policies that isolate the endpoint allows it")                           \
 	X(INVALID_PACKET, 134, "invalid packet", "the packet is truncated or its headers disagree") \
 	X(CT_INVALID_HEADER, 135, "invalid transport header", "the transport header is truncated") \
+	X(PACKET_TOO_BIG, 136, "packet too big",                                                   \
+	  "with what must go around it, it exceeds the MTU; its sender was told")                  \
 	X(UNSUPPORTED_L3, 139, "unsupported protocol above Ethernet", "only IPv4, IPv6 and ARP pass") \
 	X(CT_INSERT_FAILED, 155, "connection not tracked", "the connection table refused the record") \
 	X(INVALID_EXTENSION_HEADER, 156, "invalid IPv6 extension header",                          \
