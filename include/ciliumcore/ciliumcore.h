@@ -13,6 +13,7 @@
 #include "ciliumcore/datapath/features.h"
 #include "ciliumcore/datapath/flow_tail.h"
 #include "ciliumcore/datapath/inspect.h"
+#include "ciliumcore/datapath/load_balancer.h"
 #include "ciliumcore/datapath/map_dump.h"
 #include "ciliumcore/datapath/options.h"
 #include "ciliumcore/datapath/service_check.h"
