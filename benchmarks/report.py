@@ -33,6 +33,11 @@ LOOKUP_NAMES = {"BM_Decision": "decision, {} peers x 16 ports",
 LOOKUP_FEWEST = 1000
 # What a decision may cost, in parts of one lookup in a hash of as many peers.
 DECISION_BOUND = 1.1
+BALANCER_NAMES = {
+    "lb_pass": "to no service",
+    "lb_steady": "to a backend",
+    "lb_moving": "to a backend, all slots moving",
+}
 PACKET_NAMES = {
     "remote_by_route": "to a remote pod, by the node's routes",
     "remote_by_hop": "to a remote pod, by next hop",
@@ -85,6 +90,32 @@ def packets(rows):
                      "disturbed" if is_disturbed(row, rows) else
                      is_met(row["of_recorded"], target)]
         yield line + [""] * (10 - len(line))
+
+
+def balancer(rows):
+    yield ["load balancer", "", "flows", "ns", "Katran, recorded", "ratio", "at most", ""]
+    for row in rows:
+        what, *rest = parts(row["name"])
+        if what not in BALANCER_NAMES:
+            continue
+        family, *flows = rest
+        flows = flows[0] if flows else "1"
+        line = [BALANCER_NAMES[what], family, flows if flows == "new" else number(int(flows)),
+                number(row["real_time"])]
+        if "of_recorded" in row:
+            line += [number(row["recorded_ns"]), f"{row['of_recorded']:.2f}", "0.5",
+                     "disturbed" if is_disturbed(row, rows) else
+                     is_met(row["of_recorded"], 0.5)]
+        yield line + [""] * (8 - len(line))
+
+
+def stickiness(rows):
+    yield ["live flows", "had to move", "moved besides", "at most", "", "evicted"]
+    for row in rows:
+        if parts(row["name"])[0] == "lb_stickiness":
+            yield [number(row["flows"]), number(row["had_to_move"]),
+                   number(row["moved_besides"]), "0", is_met(row["moved_besides"], 0),
+                   number(row["evicted"])]
 
 
 def lookups(rows):
@@ -242,7 +273,8 @@ def compilations(rows):
 
 def others(rows):
     known = ("load", "open", "attach", "rule", "rule_of_all", "adopt", "program", "BM_Connect",
-             "BM_Maglev", "BM_MaglevChange", "services", "BM_Layout", "BM_FullCompile")
+             "BM_Maglev", "BM_MaglevChange", "services", "BM_Layout", "BM_FullCompile",
+             "lb_stickiness", *BALANCER_NAMES)
     yield ["other", "time"]
     for row in rows:
         name = parts(row["name"])
@@ -254,7 +286,8 @@ def others(rows):
 
 TABLES = {"packets": packets, "lookups": lookups, "decisions": decisions, "programs": programs,
           "changes": changes, "services": services, "maglev": maglev,
-          "maglev changes": maglev_changes, "layouts": layouts, "compilations": compilations,
+          "maglev changes": maglev_changes, "balancer": balancer, "stickiness": stickiness,
+          "layouts": layouts, "compilations": compilations,
           "maps": maps, "others": others}
 
 

@@ -28,9 +28,10 @@ uint8_t* Append(uint8_t* at, const T& header) {
   return at + sizeof(header);
 }
 
-template <size_t kBytes>
-std::array<uint8_t, kBytes> MakePacket(const TrafficSpec& traffic) {
-  std::array<uint8_t, kBytes> packet = {};
+}  // namespace
+
+std::array<uint8_t, 96> MakePacket(const TrafficSpec& traffic) {
+  std::array<uint8_t, 96> packet = {};
   const bool is_v4 = traffic.source.is_v4();
   const cc_addr source = abi::ToAddr(traffic.source);
   const cc_addr destination = abi::ToAddr(traffic.destination);
@@ -42,7 +43,7 @@ std::array<uint8_t, kBytes> MakePacket(const TrafficSpec& traffic) {
     iphdr ip = {};
     ip.version = 4;
     ip.ihl = 5;
-    ip.tot_len = abi::ToBe16(kBytes - sizeof(eth));
+    ip.tot_len = abi::ToBe16(packet.size() - sizeof(eth));
     ip.ttl = 64;
     ip.protocol = IPPROTO_TCP;
     ip.saddr = source.w[3];
@@ -51,7 +52,7 @@ std::array<uint8_t, kBytes> MakePacket(const TrafficSpec& traffic) {
   } else {
     ipv6hdr ip = {};
     ip.version = 6;
-    ip.payload_len = abi::ToBe16(kBytes - sizeof(eth) - sizeof(ip));
+    ip.payload_len = abi::ToBe16(packet.size() - sizeof(eth) - sizeof(ip));
     ip.hop_limit = 64;
     ip.nexthdr = IPPROTO_TCP;
     std::memcpy(&ip.saddr, &source, sizeof(source));
@@ -67,7 +68,9 @@ std::array<uint8_t, kBytes> MakePacket(const TrafficSpec& traffic) {
   return packet;
 }
 
-}  // namespace
+uint32_t FlowShift(uint32_t flows) {
+  return std::max(1u, (static_cast<uint32_t>(std::bit_width(flows)) - 1) / 2);
+}
 
 Driver::Driver() : skeleton_(driver__open_and_load(), driver__destroy) {
   Require(skeleton_ != nullptr, "the driver");
@@ -75,12 +78,11 @@ Driver::Driver() : skeleton_(driver__open_and_load(), driver__destroy) {
 
 void Driver::Begin(const TrafficSpec& traffic, uint32_t flows) {
   traffic_ = traffic;
-  packet_ = MakePacket<sizeof(packet_)>(traffic);
+  packet_ = MakePacket(traffic);
   auto& to = *skeleton_->bss;
   std::memcpy(to.header, packet_.data(), sizeof(to.header));
   to.flow_mask = flows - 1;
-  to.flow_shift =
-      std::max(1u, (static_cast<uint32_t>(std::bit_width(flows)) - 1) / 2);
+  to.flow_shift = FlowShift(flows);
   to.address_bits = traffic.address_bits;
   to.next_packet = 0;
 }

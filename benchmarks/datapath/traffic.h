@@ -29,6 +29,12 @@ struct TrafficSpec {
   uint32_t ingress_ifindex = 0;
 };
 
+// The first of them.
+std::array<uint8_t, 96> MakePacket(const TrafficSpec& traffic);
+
+// Half of the bits that number `flows`, a power of two, for drivers.
+uint32_t FlowShift(uint32_t flows);
+
 class Driver {
  public:
   Driver();
