@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Ends what would go on to speak to nobody.
+/* UDP sockets that are connected to backends that have gone would go on to speak to
+ * nobody. Both programs are shown all sockets of a network namespace:
  *
- *   cc_end_stale       of all UDP sockets of a network namespace, ends those that are
- *                      connected to a backend that is none of its service any more
+ *   cc_doubt           writes a cc_doubtful for those whose backend has not the number
+ *                      any more that it had
+ *   cc_end_doomed      ends those that are in cc_doomed, and writes a byte for each
  *
- * Writes a byte for each. An unconnected socket needs none of this: its next datagram
- * finds another backend by itself. */
+ * An unconnected socket needs none of this: its next datagram finds another backend. */
 #include "bpf/lib/service.h"
 #include "bpf/lib/sock.h"
 
@@ -42,6 +43,9 @@ extern int bpf_sock_destroy(struct sock_common *sock) __ksym;
 #define CC_SK_ESTABLISHED 1 /* TCP_ESTABLISHED: of a UDP socket, connected */
 #define CC_AF_INET 2
 
+/* Cookies of those that are to end. */
+CC_MAP(cc_doomed, HASH, __u64, __u8, 65536, BPF_F_NO_PREALLOC);
+
 /* Whether it is connected to that backend: it may have left the service since. */
 CC_INLINE bool cc_sock_speaks_to(const struct sock_common *sk, const struct cc_sock_service *known)
 {
@@ -49,39 +53,72 @@ CC_INLINE bool cc_sock_speaks_to(const struct sock_common *sk, const struct cc_s
 	const struct cc_addr v6 = { { words[0], words[1], words[2], words[3] } };
 	const struct cc_addr peer = sk->skc_family == CC_AF_INET ? cc_addr_v4(sk->skc_daddr) : v6;
 
-	return sk->skc_dport == known->backend_port && cc_addr_equal(&peer, &known->backend);
+	return known->frontend_port && sk->skc_dport == known->backend_port &&
+	       cc_addr_equal(&peer, &known->backend);
 }
 
-/* Whether the backend that the socket speaks to is none of its service any more. */
-CC_INLINE bool cc_sock_is_stale(const struct sock_common *sk, const struct cc_sock *sock,
-				__u32 epoch)
+/* Whether the backend is where it was, at that number. */
+CC_INLINE bool cc_sock_is_sure(const struct cc_sock_service *known, __u32 service, __u32 epoch)
 {
-	const __u32 last = sock->last % CC_SOCK_SERVICES;
-	const struct cc_sock_service *known = &sock->known[last];
 	struct cc_choice choice = { .addr = known->frontend, .port = known->frontend_port };
 
-	return known->frontend_port && cc_sock_speaks_to(sk, known) &&
-	       !cc_sock_go_on(&choice, known, sock->service[last], epoch);
+	return cc_sock_go_on(&choice, known, service, epoch);
+}
+
+CC_INLINE struct sock_common *cc_connected(struct udp_sock *udp)
+{
+	struct sock_common *const sk = udp ? &((struct sock *)udp)->__sk_common : NULL;
+
+	return sk && sk->skc_state == CC_SK_ESTABLISHED ? sk : NULL;
 }
 
 CC_PROGRAM("iter/udp")
-int cc_end_stale(struct bpf_iter__udp *ctx)
+int cc_doubt(struct bpf_iter__udp *ctx)
+{
+	struct udp_sock *const udp = ctx->udp_sk;
+	struct sock_common *const sk = cc_connected(udp);
+	const __u32 zero = 0;
+	const struct cc_state *state = cc_lookup(&cc_state, &zero);
+
+	if (!udp || !sk || !state)
+		return 0;
+	const struct cc_sock *sock = bpf_sk_storage_get(&cc_socks, udp, 0, 0);
+
+	if (!sock)
+		return 0;
+	for (__u32 i = 0; i < CC_SOCK_SERVICES; i++)
+		if (cc_sock_speaks_to(sk, &sock->known[i]) &&
+		    cc_sock_is_sure(&sock->known[i], sock->service[i], cc_load_once(&state->epoch)))
+			return 0;
+	for (__u32 i = 0; i < CC_SOCK_SERVICES; i++) {
+		const struct cc_sock_service *known = &sock->known[i];
+
+		if (!cc_sock_speaks_to(sk, known))
+			continue;
+		const struct cc_doubtful doubtful = {
+			.cookie = bpf_get_socket_cookie(udp),
+			.frontend = known->frontend,
+			.backend = known->backend,
+			.frontend_port = known->frontend_port,
+			.backend_port = known->backend_port,
+		};
+
+		bpf_seq_write(ctx->meta->seq, &doubtful, sizeof(doubtful));
+	}
+	return 0;
+}
+
+CC_PROGRAM("iter/udp")
+int cc_end_doomed(struct bpf_iter__udp *ctx)
 {
 	struct udp_sock *const udp = ctx->udp_sk;
 	const char one = 1;
-	const __u32 zero = 0;
 
-	if (!udp)
+	if (!udp || !cc_connected(udp))
 		return 0;
-	struct sock_common *const sk = &((struct sock *)udp)->__sk_common;
+	const __u64 cookie = bpf_get_socket_cookie(udp);
 
-	if (sk->skc_state != CC_SK_ESTABLISHED)
-		return 0;
-	const struct cc_sock *sock = bpf_sk_storage_get(&cc_socks, udp, 0, 0);
-	const struct cc_state *state = cc_lookup(&cc_state, &zero);
-
-	if (sock && state && cc_sock_is_stale(sk, sock, cc_load_once(&state->epoch)) &&
-	    !bpf_sock_destroy((struct sock_common *)udp))
+	if (cc_lookup(&cc_doomed, &cookie) && !bpf_sock_destroy((struct sock_common *)udp))
 		bpf_seq_write(ctx->meta->seq, &one, sizeof(one));
 	return 0;
 }

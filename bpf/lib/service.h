@@ -82,7 +82,7 @@ CC_INLINE bool cc_service_number(__u64 target, __u32 random, __u32 *number)
 	}
 	const __u32 size = target >> 23 & 0x1ffff;
 	const __u32 slot = (__u64)random * size >> 32;
-	const __u32 line = (__u32)(target >> 40) + slot / CC_SERVICE_SLOTS;
+	const __u32 line = (target >> 40 & (CC_SERVICE_MAX_LINES - 1)) + slot / CC_SERVICE_SLOTS;
 	const struct cc_service_slots *slots = cc_lookup(&cc_maglev, &line);
 
 	if (!slots)

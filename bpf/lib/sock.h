@@ -93,7 +93,7 @@ CC_INLINE int cc_sock_translate(struct bpf_sock_addr *ctx, struct cc_choice *cho
 	const bool goes_on = !connects && cc_sock_go_on(choice, known, index, epoch);
 
 	if (!goes_on && (target == CC_SERVICE_EMPTY ||
-			 !(service->affinity_ticks ?
+			 !(target & CC_SERVICE_REMEMBERS ?
 				   cc_choose_for(choice, service, index, target,
 						 bpf_get_netns_cookie(ctx), epoch) :
 				   cc_choose(choice, service, target, bpf_get_prandom_u32())))) {

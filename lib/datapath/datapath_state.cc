@@ -260,6 +260,7 @@ absl::StatusOr<uint32_t> DatapathState::Commit(const std::vector<Edit>& edits) {
 
 absl::StatusOr<uint64_t> DatapathState::EndStaleSockets() {
   std::shared_ptr<const StaleSockets> stale;
+  ServiceTable served;
   {
     const std::lock_guard lock(mutex_);
     if (sock_programs_ == nullptr) {
@@ -273,8 +274,13 @@ absl::StatusOr<uint64_t> DatapathState::EndStaleSockets() {
       stale_sockets_ = std::make_shared<const StaleSockets>(std::move(loaded));
     }
     stale = stale_sockets_;
+    served = planner_.intent().served;
   }
-  return stale->EndOf(options_.cgroup);
+  return stale->EndOf(
+      options_.cgroup, [&](const Frontend& frontend, const Backend& backend) {
+        const ServiceRef* service = served.Find(frontend);
+        return service != nullptr && IsServedBy(backend, **service);
+      });
 }
 
 absl::StatusOr<ChangePlan> DatapathState::Plan(const std::vector<Edit>& edits) {

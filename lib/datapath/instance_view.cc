@@ -146,7 +146,7 @@ TargetView InstanceView::TargetOf(const cc_service& service) const {
   if (word == CC_SERVICE_EMPTY) return target;
   target.word = word;
   const bool is_few = (word & CC_SERVICE_IS_FEW) != 0;
-  if (!is_few) target.line = static_cast<uint32_t>(word >> 40);
+  if (!is_few) target.line = static_cast<uint32_t>(word >> 40 & (CC_SERVICE_MAX_LINES - 1));
   target.size = static_cast<uint32_t>(word >> 23 & (is_few ? 0xf : 0x1ffff));
   target.backends = static_cast<uint32_t>(word & (CC_SERVICE_MAX_BACKENDS - 1));
   return target;

@@ -69,7 +69,7 @@ struct Intent {
   std::set<std::string> touched;  // endpoints that this change attaches
   SharedMap<IpAddress, RemoteOptions> remotes;  // by first address
   ServiceTable services;                        // as they were asked for
-  std::set<BackendEnd> unhealthy = {};          // what health results say
+  SharedMap<BackendEnd, bool> unhealthy;        // by health results
   ServiceTable served;                          // with what they say
   Shared<Policies> policies;
   Shared<PolicyContext> context;

@@ -19,7 +19,8 @@ BackendEnd EndOf(const ServiceOptions& service, const Backend& backend) {
                    .port = backend.port}};
 }
 
-bool HasAnyOf(const ServiceOptions& service, const std::set<BackendEnd>& ends) {
+template <typename Ends>
+bool HasAnyOf(const ServiceOptions& service, const Ends& ends) {
   return !ends.empty() &&
          std::any_of(service.backends.begin(), service.backends.end(),
                      [&](const Backend& backend) {
@@ -29,7 +30,7 @@ bool HasAnyOf(const ServiceOptions& service, const std::set<BackendEnd>& ends) {
 
 // Nobody sends clients to a backend that does not answer, whatever its state.
 ServiceRef Served(const ServiceRef& service,
-                  const std::set<BackendEnd>& unhealthy) {
+                  const SharedMap<BackendEnd, bool>& unhealthy) {
   if (!HasAnyOf(*service, unhealthy)) return service;
   ServiceOptions served = *service;
   for (Backend& backend : served.backends) {
@@ -64,9 +65,13 @@ void SetHealth(const std::vector<BackendHealth>& health, Intent& intent) {
   std::set<BackendEnd> changed;
   for (const BackendHealth& one : health) {
     const BackendEnd end = {.address = one.address, .port = one.port};
-    const bool is_other = one.is_healthy ? intent.unhealthy.erase(end) != 0
-                                         : intent.unhealthy.insert(end).second;
-    if (is_other) changed.insert(end);
+    if (intent.unhealthy.contains(end) != one.is_healthy) continue;
+    if (one.is_healthy) {
+      intent.unhealthy.Erase(end);
+    } else {
+      intent.unhealthy.Set(end, true);
+    }
+    changed.insert(end);
   }
   for (const auto& [frontend, service] : intent.services) {
     if (HasAnyOf(*service, changed))

@@ -57,6 +57,7 @@ absl::StatusOr<ServiceReport> CheckOnce(const InspectOptions& options) {
   CC_ASSIGN_OR_RETURN(MapReader * state, view.Find("cc_state"));
   CC_ASSIGN_OR_RETURN(const auto state_entries, state->Entries<cc_state>());
   sight.seed = state_entries[0].addr_seed;
+  sight.mask = state_entries[0].service_mask;
   CC_ASSIGN_OR_RETURN(sight.wanted, ServicesIn(records));
   CC_ASSIGN_OR_RETURN(MapReader * affinity, view.Find("cc_affinity"));
   CC_RETURN_IF_ERROR(affinity->Check(abi::ShapeOf<cc_affinity_key>(),
@@ -68,10 +69,8 @@ absl::StatusOr<ServiceReport> CheckOnce(const InspectOptions& options) {
         return true;
       }));
   ServiceReport report = {.generation = view.epoch(),
-                          .services = {},
+                          .services = sight.wanted.size(),
                           .findings = FindingsIn(sight)};
-  for (auto& [frontend, service] : sight.wanted)
-    report.services.push_back(std::move(service.options));
   const uint32_t epoch = LoadAcquire(&state_entries[0].epoch);
   if (epoch == report.generation) return report;
   return absl::UnavailableError(absl::StrCat(
@@ -79,20 +78,21 @@ absl::StatusOr<ServiceReport> CheckOnce(const InspectOptions& options) {
       " ended while it was read, ", epoch, " began"));
 }
 
-// The maps as they are pinned, to be written.
+// The services of a pinned instance, written anew. All is made, and the journal
+// has room for it, before anything that programs read is touched.
 class Repair {
  public:
   Repair(const Pins& pins, std::string name)
       : pins_(pins), name_(std::move(name)) {}
 
   absl::Status Run() {
-    CC_ASSIGN_OR_RETURN(state_, OpenState());
-    const uint32_t epoch = LoadAcquire(&(*state_)[0].epoch);
+    CC_ASSIGN_OR_RETURN(auto state, MappedArray<cc_state>::OpenPinned(
+                                        pins_.MapPath("cc_state")));
+    const uint32_t epoch = LoadAcquire(&state[0].epoch);
     CC_ASSIGN_OR_RETURN(Journal::Lines lines, Journal::Lines::OpenPinned(
                                                   pins_.MapPath("cc_journal")));
     CC_ASSIGN_OR_RETURN(Journal journal,
                         Journal::Recover(std::move(lines), epoch));
-    CC_ASSIGN_OR_RETURN(const auto wanted, ServicesIn(journal.records()));
     CC_ASSIGN_OR_RETURN(
         ServiceMaps maps,
         ServiceMaps::Adopt([this](const char* map) -> absl::StatusOr<UniqueFd> {
@@ -101,30 +101,71 @@ class Repair {
           return absl::NotFoundError(absl::StrCat("map ", map, ": no pin"));
         }));
     CC_ASSIGN_OR_RETURN(const Barrier barrier, KernelBarrier());
-    CC_RETURN_IF_ERROR(Clear(maps, barrier));
-    CC_RETURN_IF_ERROR(ForgetClients());
-    return Write(wanted, std::move(maps), barrier, epoch, journal);
+    CC_ASSIGN_OR_RETURN(const ServiceMaps made,
+                        Make(maps, state[0], epoch, journal));
+    CC_RETURN_IF_ERROR(Put(made, barrier, maps));
+    // Its own mask may have been the damage.
+    state[0].service_mask = static_cast<uint32_t>(maps.heads.size() - 1);
+    return ForgetClients();
   }
 
  private:
-  absl::StatusOr<MappedArray<cc_state>> OpenState() const {
-    return MappedArray<cc_state>::OpenPinned(pins_.MapPath("cc_state"));
+  // In the epoch that is in force: what somebody may have prepared for the next
+  // one is not to become true.
+  absl::StatusOr<ServiceMaps> Make(const ServiceMaps& maps,
+                                   const cc_state& state, uint32_t epoch,
+                                   Journal& journal) const {
+    CC_ASSIGN_OR_RETURN(const auto wanted, ServicesIn(journal.records()));
+    std::vector<std::pair<Frontend, ServiceRef>> table;
+    for (const auto& [frontend, service] : wanted) {
+      table.emplace_back(
+          frontend, std::make_shared<const ServiceOptions>(service.options));
+    }
+    cc_state scratch = state;
+    CC_ASSIGN_OR_RETURN(
+        ServiceMaps made,
+        ServiceMaps::CreateInMemory(
+            {.heads = static_cast<uint32_t>(maps.heads.size()),
+             .services = static_cast<uint32_t>(maps.services.size()),
+             .slots = static_cast<uint32_t>(maps.slots.size()),
+             .backends = static_cast<uint32_t>(maps.backends.size())}));
+    GraceKeeper nobody_reads([] { return absl::OkStatus(); });
+    nobody_reads.Published(epoch);
+    ServiceWriter writer(&scratch, std::move(made), &nobody_reads,
+                         TickSeconds());
+    Staging staging;
+    absl::Status done = writer.Stage(ServiceTable::FromSorted(std::move(table)),
+                                     epoch, staging);
+    if (done.ok()) {
+      done =
+          journal.Append(epoch, staging.records(), [](const Journal::Key& key) {
+            return key.first != JournalKind::kService;
+          });
+    }
+    if (!done.ok()) return Annotate(done, absl::StrCat("instance ", name_));
+    return std::move(writer.maps());
   }
 
   // No program may be among the services when they go.
-  static absl::Status Clear(ServiceMaps& maps, const Barrier& barrier) {
-    const auto clear = [](auto& array) {
-      auto entries = array.entries();
-      std::fill(entries.begin(), entries.end(),
-                typename std::decay_t<decltype(entries)>::value_type{});
+  static absl::Status Put(const ServiceMaps& made, const Barrier& barrier,
+                          ServiceMaps& maps) {
+    const auto store_heads = [&](bool are_there) {
+      for (size_t line = 0; line < maps.heads.size(); ++line) {
+        for (uint32_t i = 0; i < CC_SERVICE_HEADS; ++i) {
+          StoreRelease(&maps.heads[line].service[i],
+                       are_there ? made.heads[line].service[i] : uint32_t{0});
+        }
+      }
     };
-    for (cc_service_heads& line : maps.heads.entries()) {
-      for (uint32_t& head : line.service) StoreRelease(&head, uint32_t{0});
-    }
+    const auto copy = [](const auto& from, auto& to) {
+      for (size_t i = 0; i < from.size(); ++i) to[i] = from[i];
+    };
+    store_heads(false);
     CC_RETURN_IF_ERROR(barrier());
-    clear(maps.services);
-    clear(maps.slots);
-    clear(maps.backends);
+    copy(made.services, maps.services);
+    copy(made.slots, maps.slots);
+    copy(made.backends, maps.backends);
+    store_heads(true);
     return absl::OkStatus();
   }
 
@@ -144,34 +185,8 @@ class Repair {
     return absl::OkStatus();
   }
 
-  // In the epoch that is in force: what somebody may have prepared for the next
-  // one is not to become true.
-  absl::Status Write(const std::map<Frontend, JournalService>& wanted,
-                     ServiceMaps maps, const Barrier& barrier, uint32_t epoch,
-                     Journal& journal) {
-    std::vector<std::pair<Frontend, ServiceRef>> table;
-    for (const auto& [frontend, service] : wanted) {
-      table.emplace_back(
-          frontend, std::make_shared<const ServiceOptions>(service.options));
-    }
-    GraceKeeper grace(barrier);
-    grace.Published(epoch);
-    ServiceWriter writer(&(*state_)[0], std::move(maps), &grace, TickSeconds());
-    Staging staging;
-    absl::Status done = writer.Stage(ServiceTable::FromSorted(std::move(table)),
-                                     epoch, staging);
-    if (done.ok()) {
-      done = journal.Append(epoch, staging.records(),
-                            [](const Journal::Key&) { return true; });
-    }
-    if (!done.ok()) return Annotate(done, absl::StrCat("instance ", name_));
-    staging.Published();
-    return absl::OkStatus();
-  }
-
   const Pins& pins_;
   const std::string name_;
-  std::optional<MappedArray<cc_state>> state_;
 };
 
 }  // namespace
@@ -204,6 +219,8 @@ absl::string_view ServiceFindingKindName(ServiceFinding::Kind kind) {
       return "broken chain";
     case Kind::kMissingService:
       return "missing service";
+    case Kind::kBrokenSwitch:
+      return "broken switch";
     case Kind::kOrphanService:
       return "orphan service";
     case Kind::kOverlap:
@@ -248,6 +265,20 @@ std::string ServiceFinding::ToString() const {
                       service.empty() ? "" : ": ", what);
 }
 
+absl::StatusOr<std::vector<ServiceOptions>> ListServices(
+    const InspectOptions& instance) {
+  CC_ASSIGN_OR_RETURN(internal::InstanceView view,
+                      internal::InstanceView::Open(instance));
+  CC_RETURN_IF_ERROR(view.Find("cc_journal").status());
+  CC_ASSIGN_OR_RETURN(const internal::Journal::Records records,
+                      internal::Journal::RecordsAt(view.journal, view.epoch()));
+  CC_ASSIGN_OR_RETURN(auto wanted, internal::ServicesIn(records));
+  std::vector<ServiceOptions> services;
+  for (auto& [frontend, service] : wanted)
+    services.push_back(std::move(service.options));
+  return services;
+}
+
 absl::StatusOr<ServiceReport> CheckServices(const InspectOptions& instance) {
   absl::StatusOr<ServiceReport> report = internal::CheckOnce(instance);
   for (int i = 1; i < internal::kTries; ++i) {
@@ -271,7 +302,8 @@ absl::StatusOr<ServiceReport> CheckServices(const InspectOptions& instance) {
 
 absl::StatusOr<ServiceReport> RepairServices(const InspectOptions& instance) {
   // Whoever asks about what is not there makes no directories.
-  CC_RETURN_IF_ERROR(internal::CheckOnce(instance).status());
+  const absl::Status there = internal::CheckOnce(instance).status();
+  if (!there.ok() && !absl::IsUnavailable(there)) return there;
   CC_ASSIGN_OR_RETURN(const auto pins,
                       internal::Pins::Open(instance.bpffs, instance.name));
   CC_ASSIGN_OR_RETURN(ServiceReport report, internal::CheckOnce(instance));

@@ -21,7 +21,7 @@ namespace ciliumcore::internal {
 
 struct ServiceSight {
   uint32_t epoch = 0;
-  uint32_t seed = 0;  // of the hash
+  uint32_t seed = 0, mask = 0;  // of the hash
   absl::Span<const cc_service_heads> heads;
   absl::Span<const cc_service> services;
   absl::Span<const cc_service_slots> slots;

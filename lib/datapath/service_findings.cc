@@ -34,7 +34,10 @@ struct Target {
     if (!has_slots()) return 0;
     return static_cast<uint32_t>(word >> 23 & (is_few() ? 0xf : 0x1ffff));
   }
-  uint32_t line() const { return static_cast<uint32_t>(word >> 40); }
+  bool remembers() const { return (word & CC_SERVICE_REMEMBERS) != 0; }
+  uint32_t line() const {
+    return static_cast<uint32_t>(word >> 40 & (CC_SERVICE_MAX_LINES - 1));
+  }
   uint32_t backends() const {
     return static_cast<uint32_t>(word & (CC_SERVICE_MAX_BACKENDS - 1));
   }
@@ -45,6 +48,10 @@ class Checker {
   explicit Checker(const ServiceSight& sight) : sight_(sight) {}
 
   std::vector<ServiceFinding> Run() {
+    if (sight_.mask != sight_.heads.size() - 1) {
+      Add(Kind::kBrokenChain, "", "cc_state", 0, "the mask of chains is ",
+          sight_.mask, ", there are ", sight_.heads.size(), " lines");
+    }
     WalkChains();
     CheckRanges();
     for (const auto& [frontend, service] : sight_.wanted) {
@@ -108,6 +115,11 @@ class Checker {
             " leads twice to ", frontend.ToString());
         return;
       }
+      const uint16_t which = cc_switch_pick(entry.which, sight_.epoch);
+      if (which >= std::size(entry.target)) {
+        Add(Kind::kBrokenSwitch, frontend.ToString(), "cc_services", at,
+            "it switches to target ", which, " of ", std::size(entry.target));
+      }
       const bool is_wanted = sight_.wanted.contains(frontend);
       if (!is_wanted && TargetOf(entry).word != CC_SERVICE_NONE) {
         Add(Kind::kOrphanService, frontend.ToString(), "cc_services", at,
@@ -117,10 +129,9 @@ class Checker {
     }
   }
 
+  // As the programs see it.
   Target TargetOf(const cc_service& entry) const {
-    const uint16_t which = cc_switch_pick(entry.which, sight_.epoch);
-    return {which < std::size(entry.target) ? entry.target[which]
-                                            : CC_SERVICE_NONE};
+    return {entry.target[cc_switch_pick(entry.which, sight_.epoch) & 1]};
   }
 
   // Each part of a map is one service's, and lies in it.
@@ -158,11 +169,18 @@ class Checker {
     const std::string name = service.options.ToString();
     const cc_service& entry = sight_.services[at];
     const Target target = TargetOf(entry);
+    if (target.word == CC_SERVICE_NONE) {
+      Add(Kind::kMissingService, name, "cc_services", at,
+          "it stands for nothing");
+      return;
+    }
     const bool remembers = service.options.affinity == Affinity::kClientIp;
-    if ((entry.affinity_ticks != 0) != remembers) {
-      Add(Kind::kWrongAffinity, name, "cc_services", at,
-          "clients are remembered for ", entry.affinity_ticks,
-          " ticks, and it has ", remembers ? "an" : "no", " affinity");
+    if (target.has_slots() && (target.remembers() != remembers ||
+                               (remembers && entry.affinity_ticks == 0))) {
+      Add(Kind::kWrongAffinity, name, "cc_services", at, "clients are ",
+          target.remembers() ? "" : "not ", "remembered, for ",
+          entry.affinity_ticks, " ticks, and it has ", remembers ? "an" : "no",
+          " affinity");
     }
     const std::vector<Backend> backends = BackendsInForce(service.options);
     const std::vector<std::optional<uint16_t>> numbers =
@@ -242,6 +260,11 @@ class Checker {
     const auto entry_of = [&](uint32_t slot) {
       return is_few ? at : target.line() + slot / CC_SERVICE_SLOTS;
     };
+    if (target.is_few() && target.size() > CC_SERVICE_FEW) {
+      Add(Kind::kTableSize, name, map, at, "it has ", target.size(),
+          " slots, of which ", CC_SERVICE_FEW, " fit");
+      return;
+    }
     // Who may be in a slot.
     std::map<uint16_t, uint32_t> weights;
     std::vector<uint16_t> known;
@@ -312,6 +335,8 @@ class Checker {
   void CheckBackends() {
     for (uint32_t at = 0; at < sight_.backends.size(); ++at) {
       const cc_backend& backend = sight_.backends[at];
+      // Of a change that is being prepared, or was when its writer ended.
+      if (backend.epoch == static_cast<uint16_t>(sight_.epoch + 1)) continue;
       if (!IsInForce(backend, sight_.epoch) || in_force_.contains(at)) continue;
       Add(Kind::kLeakedBackend, "", "cc_backends", at, "backend ",
           abi::FromAddr(backend.addr).ToString(), " port ",

@@ -16,6 +16,8 @@ namespace {
 
 // Least room for the backends of a service.
 constexpr uint32_t kLeastRoom = 4;
+// That numbers tell apart.
+constexpr uint32_t kMostRoom = 65536;
 
 std::pair<IpAddress, uint16_t> KeyOf(const Backend& backend) {
   return {backend.address, backend.port};
@@ -112,6 +114,11 @@ absl::Status ServiceWriter::StageService(const ServiceRef& service,
     CC_ASSIGN_OR_RETURN(Live fresh, NewEntry(frontend, next));
     found = live_.emplace(frontend, std::move(fresh)).first;
     unwanted_.insert(frontend);  // until it is published
+    // Undone, it is one that has stood for nothing since before.
+    staging.OnFailure([this, frontend, next] {
+      const auto left = live_.find(frontend);
+      if (left != live_.end()) left->second.since = next - 1;
+    });
   }
   Live after = found->second;
   CC_RETURN_IF_ERROR(WaitForReaders(after));
@@ -124,16 +131,18 @@ absl::Status ServiceWriter::StageService(const ServiceRef& service,
     if (old_lines.count != 0)
       lines_.Retire(old_lines.first, old_lines.count, next);
   });
-  // Judges no packet: it may change before the rest.
-  __u32& life = maps_.services[after.index].affinity_ticks;
-  staging.OnUndo([&life, before = life] { life = before; });
-  life = AffinityTicks(*service);
+  // Whether clients are remembered at all switches with the target; for how
+  // long may change before the rest.
+  if (service->affinity == Affinity::kClientIp) {
+    __u32& life = maps_.services[after.index].affinity_ticks;
+    staging.OnUndo([&life, before = life] { life = before; });
+    life = AffinityTicks(*service);
+  }
   Switch(std::move(after), target, next, staging);
   return absl::OkStatus();
 }
 
 uint32_t ServiceWriter::AffinityTicks(const ServiceOptions& service) const {
-  if (service.affinity != Affinity::kClientIp) return 0;
   const double ticks =
       absl::ToDoubleSeconds(service.affinity_timeout) / tick_seconds_;
   return std::max(1u, static_cast<uint32_t>(ticks));
@@ -178,7 +187,8 @@ absl::Status ServiceWriter::NumberBackends(Live& live, uint32_t next,
   while (!live.resting.empty() && grace_->IsOver(live.resting.front().first)) {
     live.resting.pop_front();
   }
-  if (backends.size() + live.resting.size() > live.room.count)
+  if (backends.size() + live.resting.size() >
+      std::min(live.room.count, kMostRoom))
     return MoveBackends(live, backends, next, staging);
   std::vector<bool> taken(live.room.count);
   for (const auto& [key, number] : live.numbers) taken[number] = true;
@@ -189,21 +199,27 @@ absl::Status ServiceWriter::NumberBackends(Live& live, uint32_t next,
     if (live.numbers.contains(KeyOf(backend))) continue;
     while (taken[number]) ++number;
     written.push_back(live.room.first + number);
-    WriteBackend(written.back(), backend, live.index);
+    WriteBackend(written.back(), backend, live.index, next);
     live.numbers[KeyOf(backend)] = number++;
   }
   EraseIfUndone(std::move(written), staging);
   return absl::OkStatus();
 }
 
-// To a larger room, or to the first. Who remembers a backend does so no more.
+// To a larger room, or to the first: where there is little room, to one that is
+// just as large as it must be. Who remembers a backend does so no more.
 absl::Status ServiceWriter::MoveBackends(Live& live,
                                          absl::Span<const Backend> backends,
                                          uint32_t next, Staging& staging) {
   const auto count = static_cast<uint32_t>(backends.size());
-  const uint32_t wanted =
-      std::bit_ceil(std::max(kLeastRoom, count + count / 4));
-  CC_ASSIGN_OR_RETURN(const uint32_t first, backends_.Take(wanted, *grace_));
+  uint32_t wanted = std::min(
+      kMostRoom, std::bit_ceil(std::max(kLeastRoom, count + count / 4)));
+  absl::StatusOr<uint32_t> taken = backends_.Take(wanted, *grace_);
+  if (absl::IsResourceExhausted(taken.status())) {
+    wanted = std::max(kLeastRoom, count);
+    taken = backends_.Take(wanted, *grace_);
+  }
+  CC_ASSIGN_OR_RETURN(const uint32_t first, std::move(taken));
   staging.OnUndo([this, first, wanted] { backends_.Return(first, wanted); });
   for (const auto& [key, number] : live.numbers) {
     EndBackend(live.room.first + number, next, staging);
@@ -220,7 +236,7 @@ absl::Status ServiceWriter::MoveBackends(Live& live,
   uint16_t number = 0;
   for (const Backend& backend : backends) {
     written.push_back(first + number);
-    WriteBackend(written.back(), backend, live.index);
+    WriteBackend(written.back(), backend, live.index, next);
     live.numbers[KeyOf(backend)] = number++;
   }
   EraseIfUndone(std::move(written), staging);
@@ -239,13 +255,14 @@ void ServiceWriter::EraseIfUndone(std::vector<uint32_t> written,
 // Nobody has this entry from a table; who remembers it from before sees that it
 // was born anew.
 void ServiceWriter::WriteBackend(uint32_t at, const Backend& backend,
-                                 uint32_t service) {
+                                 uint32_t service, uint32_t next) {
   cc_backend& out = maps_.backends[at];
   StoreRelease(&out.born, uint32_t{0});
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
   out.addr = abi::ToAddr(backend.address);
   out.port = abi::ToBe16(backend.port);
   out.until = 0;
+  out.epoch = static_cast<uint16_t>(next);
   out.service = service;
   if (++born_ == 0) ++born_;
   StoreRelease(&out.born, uint32_t{born_});
@@ -272,10 +289,12 @@ absl::StatusOr<uint64_t> ServiceWriter::BuildTarget(const Live& before,
   CC_ASSIGN_OR_RETURN(const std::vector<uint16_t> slots,
                       SlotsOf(backends, live.options->affinity, numbers));
   if (slots.empty()) return uint64_t{CC_SERVICE_EMPTY};
+  const uint64_t remembers =
+      live.options->affinity == Affinity::kClientIp ? CC_SERVICE_REMEMBERS : 0;
   const auto size = static_cast<uint32_t>(slots.size());
   if (size <= CC_SERVICE_FEW &&
       *std::max_element(slots.begin(), slots.end()) < CC_SERVICE_FEW) {
-    return BuildFew(before, live, slots);
+    return BuildFew(before, live, slots) | remembers;
   }
   const uint32_t count = (size + CC_SERVICE_SLOTS - 1) / CC_SERVICE_SLOTS;
   CC_ASSIGN_OR_RETURN(const uint32_t first, lines_.Take(count, *grace_));
@@ -285,7 +304,7 @@ absl::StatusOr<uint64_t> ServiceWriter::BuildTarget(const Live& before,
         .backend[slot % CC_SERVICE_SLOTS] = slots[slot];
   }
   live.lines = {.first = first, .count = count};
-  return uint64_t{CC_SERVICE_TARGET(first, size, live.room.first)};
+  return CC_SERVICE_TARGET(first, size, live.room.first) | remembers;
 }
 
 // Copies the backends into the service's line too, if they go there. While

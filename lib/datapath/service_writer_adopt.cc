@@ -88,8 +88,10 @@ absl::Status ServiceWriter::AdoptOne(uint32_t index, const Found& found,
                           ": expected room of its own");
     }
     CC_RETURN_IF_ERROR(AdoptBackends(live, found.epoch));
-    const uint32_t ticks = AffinityTicks(*live.options);
-    if (entry.affinity_ticks != ticks) entry.affinity_ticks = ticks;
+    if (live.options->affinity == Affinity::kClientIp) {
+      const uint32_t ticks = AffinityTicks(*live.options);
+      if (entry.affinity_ticks != ticks) entry.affinity_ticks = ticks;
+    }
     services.emplace(frontend, live.options);
   } else {
     unwanted_.insert(frontend);

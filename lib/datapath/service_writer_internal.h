@@ -82,7 +82,8 @@ class ServiceWriter {
   absl::Status NumberBackends(Live& live, uint32_t next, Staging& staging);
   absl::Status MoveBackends(Live& live, absl::Span<const Backend> backends,
                             uint32_t next, Staging& staging);
-  void WriteBackend(uint32_t at, const Backend& backend, uint32_t service);
+  void WriteBackend(uint32_t at, const Backend& backend, uint32_t service,
+                    uint32_t next);
   // Nobody has these entries of cc_backends then.
   void EraseIfUndone(std::vector<uint32_t> written, Staging& staging);
   void EndBackend(uint32_t at, uint32_t next, Staging& staging);

@@ -2,6 +2,7 @@
 
 // Services. Fields are those of Kubernetes 1.31 to 1.35.
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -56,6 +57,10 @@ void ReadClusterIps(const Field& spec, Service& service) {
     fields.push_back(spec["clusterIP"]);
   }
   const std::vector<bool> are_v4 = ReadFamilies(spec["ipFamilies"]);
+  if (!are_v4.empty()) {
+    service.has_v4 = std::count(are_v4.begin(), are_v4.end(), true) != 0;
+    service.has_v6 = std::count(are_v4.begin(), are_v4.end(), false) != 0;
+  }
   std::vector<IpAddress>& addresses = service.cluster_ips;
   for (const Field& field : fields) {
     const auto text = field.String();

@@ -83,11 +83,19 @@ void NoteStraySlices(const Cluster& cluster, SliceIndex index,
   }
 }
 
-// The frontends of one service but for the ports.
-struct FrontendAddress {
-  IpAddress address;
-  FrontendKind kind;
-};
+// Of two services that want one address and port, the one whose kind is first.
+constexpr FrontendKind kKindsOfServices[] = {
+    FrontendKind::kClusterIp, FrontendKind::kLoadBalancer,
+    FrontendKind::kExternalIp, FrontendKind::kNodePort};
+
+bool HasFamily(const Service& service, bool is_v4) {
+  const std::optional<bool>& said = is_v4 ? service.has_v4 : service.has_v6;
+  if (said.has_value()) return *said;
+  return service.cluster_ips.empty() ||
+         std::any_of(
+             service.cluster_ips.begin(), service.cluster_ips.end(),
+             [&](const IpAddress& own) { return own.is_v4() == is_v4; });
+}
 
 // Makes the services of one cluster, in order.
 class Builder {
@@ -98,10 +106,15 @@ class Builder {
   absl::StatusOr<ClusterServices> Build() {
     CC_RETURN_IF_ERROR(FindNode());
     const SliceIndex index = IndexSlices(cluster_);
+    std::vector<std::pair<const Service*, internal::BackendOrigin>> origins;
     for (const Service& service : cluster_.services) {
       if (!HasFrontend(service)) continue;
-      CC_RETURN_IF_ERROR(AddService(
-          service, internal::BackendOrigin(cluster_, service, index)));
+      origins.emplace_back(&service,
+                           internal::BackendOrigin(cluster_, service, index));
+    }
+    for (const FrontendKind kind : kKindsOfServices) {
+      for (const auto& [service, origin] : origins)
+        CC_RETURN_IF_ERROR(AddService(*service, kind, origin));
     }
     for (const Pod& pod : cluster_.pods) CC_RETURN_IF_ERROR(AddHostPorts(pod));
     NoteStraySlices(cluster_, index, out_.notes);
@@ -127,71 +140,63 @@ class Builder {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<std::vector<FrontendAddress>> AddressesOf(
-      const Service& service) {
-    std::vector<FrontendAddress> found;
-    const auto add = [&](const std::vector<IpAddress>& addresses,
-                         FrontendKind kind) {
-      for (const IpAddress& address : addresses) {
-        // One of a balancer may be an external one too: the same backends.
-        const bool is_known = std::any_of(found.begin(), found.end(),
-                                          [&](const FrontendAddress& known) {
-                                            return known.address == address;
-                                          });
-        if (!is_known) found.push_back({address, kind});
-      }
-    };
-    if (options_.scope == ServiceScope::kInternal) {
-      CC_ASSIGN_OR_RETURN(const std::vector<IpAddress> own, book_.Of(service));
-      add(own, FrontendKind::kClusterIp);
+  absl::StatusOr<std::vector<IpAddress>> AddressesOf(const Service& service,
+                                                     FrontendKind kind) {
+    if (kind == FrontendKind::kClusterIp) {
+      if (options_.scope == ServiceScope::kInternal) return book_.Of(service);
+      return std::vector<IpAddress>();
     }
-    if (service.type == "LoadBalancer") {
-      add(service.load_balancer_ips, FrontendKind::kLoadBalancer);
-    }
-    add(service.external_ips, FrontendKind::kExternalIp);
+    std::vector<IpAddress> found;
+    if (kind == FrontendKind::kExternalIp) found = service.external_ips;
+    if (kind == FrontendKind::kLoadBalancer && service.type == "LoadBalancer")
+      found = service.load_balancer_ips;
+    if (kind == FrontendKind::kNodePort && service.type != "ClusterIP")
+      found = node_addresses_;
+    std::erase_if(found, [&](const IpAddress& address) {
+      return !HasFamily(service, address.is_v4());
+    });
     return found;
   }
 
-  absl::Status AddService(const Service& service,
+  absl::Status AddService(const Service& service, FrontendKind kind,
                           const internal::BackendOrigin& origin) {
-    CC_ASSIGN_OR_RETURN(const std::vector<FrontendAddress> addresses,
-                        AddressesOf(service));
+    CC_ASSIGN_OR_RETURN(const std::vector<IpAddress> addresses,
+                        AddressesOf(service, kind));
     for (const ServicePort& port : service.ports) {
       if (!IsBalanced(port.port.protocol)) continue;
-      for (const FrontendAddress& at : addresses)
-        CC_RETURN_IF_ERROR(AddFrontend(service, port, at, port.port, origin));
-      if (port.node_port == 0 || service.type == "ClusterIP") continue;
-      for (const IpAddress& address : node_addresses_) {
+      PortProtocol number = port.port;
+      if (kind == FrontendKind::kNodePort) number.port = port.node_port;
+      if (number.port == 0) continue;  // not known yet
+      for (const IpAddress& address : addresses) {
         CC_RETURN_IF_ERROR(
-            AddFrontend(service, port, {address, FrontendKind::kNodePort},
-                        {port.port.protocol, port.node_port}, origin));
+            AddFrontend(service, port, kind, {address, number}, origin));
       }
     }
     return absl::OkStatus();
   }
 
   absl::Status AddFrontend(const Service& service, const ServicePort& port,
-                           const FrontendAddress& at, PortProtocol number,
+                           FrontendKind kind, const Frontend& frontend,
                            const internal::BackendOrigin& origin) {
-    const bool is_cluster_ip = at.kind == FrontendKind::kClusterIp;
+    const bool is_cluster_ip = kind == FrontendKind::kClusterIp;
     internal::Locality locality = locality_;
     locality.is_local = is_cluster_ip
                             ? service.is_internally_local
                             : service.is_externally_local &&
                                   options_.scope == ServiceScope::kExternal;
-    const bool is_v4 = at.address.is_v4();
+    const bool is_v4 = frontend.address.is_v4();
     ServiceOptions made = {
         .name = absl::StrCat(
             NameOf(service), ":",
             port.name.empty() ? absl::StrCat(port.port.port) : port.name),
-        .frontend = {.address = at.address, .port = number},
+        .frontend = frontend,
         .backends = origin.BackendsOf(port, is_v4, locality),
-        .kind = at.kind};
+        .kind = kind};
     if (service.affinity_seconds.has_value()) {
       made.affinity = Affinity::kClientIp;
       made.affinity_timeout = absl::Seconds(*service.affinity_seconds);
     }
-    if (at.kind == FrontendKind::kLoadBalancer) {
+    if (kind == FrontendKind::kLoadBalancer) {
       for (const IpPrefix& range : service.source_ranges) {
         if (range.is_v4() == is_v4) made.source_ranges.push_back(range);
       }
@@ -202,11 +207,14 @@ class Builder {
         made.source_ranges.push_back(NobodyOf(is_v4));
       }
     }
-    if (made.backends.empty()) {
-      out_.notes.push_back(absl::StrCat("service ", made.ToString(), ": ",
+    const bool has_none = made.backends.empty();
+    const std::string text = made.ToString();
+    CC_ASSIGN_OR_RETURN(const bool is_added, Add(std::move(made)));
+    if (is_added && has_none) {
+      out_.notes.push_back(absl::StrCat("service ", text, ": ",
                                         origin.WhyNone(port, is_v4, locality)));
     }
-    return Add(std::move(made));
+    return absl::OkStatus();
   }
 
   absl::Status AddHostPorts(const Pod& pod) {
@@ -226,23 +234,31 @@ class Builder {
           if (own.is_v4() == address.is_v4())
             made.backends.push_back({.address = own, .port = port.target});
         }
-        CC_RETURN_IF_ERROR(Add(std::move(made)));
+        if (made.backends.empty()) continue;
+        CC_RETURN_IF_ERROR(Add(std::move(made)).status());
       }
     }
     return absl::OkStatus();
   }
 
-  absl::Status Add(ServiceOptions made) {
+  // False, with a note, if the frontend is another's already. Two cluster IPs
+  // are a mistake of the manifests; the others anybody may ask for.
+  absl::StatusOr<bool> Add(ServiceOptions made) {
     const auto [owner, is_new] =
         owners_.emplace(made.frontend, out_.services.size());
-    if (!is_new) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("service ", made.ToString(),
-                       ": its frontend is also that of service ",
-                       out_.services[owner->second].name));
+    if (is_new) {
+      out_.services.push_back(std::move(made));
+      return true;
     }
-    out_.services.push_back(std::move(made));
-    return absl::OkStatus();
+    const ServiceOptions& other = out_.services[owner->second];
+    std::string text =
+        absl::StrCat("service ", made.ToString(),
+                     ": its frontend is also that of service ", other.name);
+    if (made.kind == FrontendKind::kClusterIp)
+      return absl::InvalidArgumentError(text);
+    // A balancer's address may be an external one too: the same backends.
+    if (made.name != other.name) out_.notes.push_back(std::move(text));
+    return false;
   }
 
   static bool IsBalanced(Protocol protocol) {

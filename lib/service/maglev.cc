@@ -2,6 +2,7 @@
 #include "ciliumcore/service/maglev.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <utility>
 
@@ -221,12 +222,12 @@ void FillByQuota(absl::Span<const uint32_t> quotas,
                  absl::Span<const uint16_t> order, uint32_t size,
                  Filler& filler) {
   const uint32_t most = *std::max_element(quotas.begin(), quotas.end());
-  const uint32_t least = *std::min_element(quotas.begin(), quotas.end());
-  if (most - least <= 1) {
+  // Of equal weights: those with one slot more are the first.
+  if (std::is_sorted(quotas.begin(), quotas.end(), std::greater<>()) &&
+      most - quotas.back() <= 1) {
     while (true) {
       for (size_t turn = 0; turn < order.size(); ++turn) {
         if (filler.is_full()) return;
-        // In the last round, those with the larger quota.
         filler.Pick(turn, order[turn]);
       }
     }

@@ -71,6 +71,15 @@ std::vector<Backend> BackendsInForce(const ServiceOptions& service) {
   return in_force;
 }
 
+bool IsServedBy(const Backend& backend, const ServiceOptions& service) {
+  return std::any_of(service.backends.begin(), service.backends.end(),
+                     [&](const Backend& one) {
+                       return one.state != BackendState::kQuarantined &&
+                              one.address == backend.address &&
+                              one.port == backend.port;
+                     });
+}
+
 std::string Frontend::ToString() const {
   return absl::StrCat(Text(address, port.port), "/",
                       ProtocolName(port.protocol));

@@ -43,8 +43,8 @@ struct Serving {
   uint16_t port;
 };
 
-// Leaves those whose hints name `wanted`, if that is how it is meant; whether
-// it is.
+// Of those that are ready, leaves those whose hints name `wanted`, if that is
+// how it is meant; whether it is. Who ends has no hints any more.
 bool FollowHints(std::vector<std::string> SliceEndpoint::*hints,
                  const std::string& wanted, std::vector<Serving>& serving) {
   bool any_named = false;
@@ -56,7 +56,7 @@ bool FollowHints(std::vector<std::string> SliceEndpoint::*hints,
   }
   if (!any_named) return false;
   std::erase_if(serving, [&](const Serving& one) {
-    return !Names(one.endpoint->*hints, wanted);
+    return one.endpoint->is_ready && !Names(one.endpoint->*hints, wanted);
   });
   return true;
 }

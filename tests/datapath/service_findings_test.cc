@@ -44,6 +44,7 @@ class ServiceFindingsTest : public ServiceWriterTest {
   std::vector<ServiceFinding> Findings() {
     ServiceSight sight = {.epoch = state_[0].epoch,
                           .seed = state_[0].addr_seed,
+                          .mask = state_[0].service_mask,
                           .heads = writer_->maps().heads.entries(),
                           .services = writer_->maps().services.entries(),
                           .slots = writer_->maps().slots.entries(),
@@ -96,8 +97,11 @@ class ServiceFindingsTest : public ServiceWriterTest {
     ADD_FAILURE() << address.ToString();
     return writer_->maps().backends[0];
   }
+  uint32_t FirstLine() {
+    return static_cast<uint32_t>(Target(1) >> 40) & (CC_SERVICE_MAX_LINES - 1);
+  }
   cc_service_slots& Line(uint32_t line) {
-    return writer_->maps().slots[static_cast<uint32_t>(Target(1) >> 40) + line];
+    return writer_->maps().slots[FirstLine() + line];
   }
   // Changes what the journal has of a service.
   template <typename Edit>
@@ -153,7 +157,7 @@ TEST_F(ServiceFindingsTest, AServiceThatNobodyWants) {
 
 TEST_F(ServiceFindingsTest, TablesAndRoomsThatOverlap) {
   EditRecord(2, [&](JournalService& service) {
-    service.lines = {.first = static_cast<uint32_t>(Target(1) >> 40) + 1,
+    service.lines = {.first = FirstLine() + 1,
                      .count = 1};
   });
   EXPECT_EQ(Found(), "overlap, orphan table");
@@ -248,11 +252,46 @@ TEST_F(ServiceFindingsTest, ABackendThatNobodyHas) {
 }
 
 TEST_F(ServiceFindingsTest, AServiceThatRemembersThoughItShouldNot) {
-  Entry(2).affinity_ticks = 7;
+  Target(2) ^= CC_SERVICE_REMEMBERS;
   EXPECT_EQ(Found(), "wrong affinity");
-  Entry(2).affinity_ticks = 0;
+  Target(2) ^= CC_SERVICE_REMEMBERS;
+  Target(1) ^= CC_SERVICE_REMEMBERS;
+  EXPECT_EQ(Found(), "wrong affinity");
+  Target(1) ^= CC_SERVICE_REMEMBERS;
   Entry(1).affinity_ticks = 0;
   EXPECT_EQ(Found(), "wrong affinity");
+}
+
+TEST_F(ServiceFindingsTest, AServiceThatStandsForNothing) {
+  ASSERT_EQ(Set({Service(2, {})}), absl::OkStatus());
+  EXPECT_EQ(Found(), "");
+  Target(2) = CC_SERVICE_NONE;
+  EXPECT_EQ(Found(), "missing service");
+}
+
+TEST_F(ServiceFindingsTest, ASwitchThatNoWriterLeaves) {
+  Entry(2).which = CC_SWITCH(state_[0].epoch, 4 | (Entry(2).which & 1), 0);
+  EXPECT_NE(Found().find("broken switch"), std::string::npos) << Found();
+}
+
+TEST_F(ServiceFindingsTest, MoreSlotsThanFit) {
+  Target(2) |= 15ull << 23;
+  EXPECT_EQ(Found(), "table size");
+}
+
+TEST_F(ServiceFindingsTest, AMaskThatHidesChains) {
+  state_[0].service_mask >>= 1;
+  EXPECT_NE(Found().find("broken chain"), std::string::npos) << Found();
+}
+
+// A writer that ended before it published leaves backends that nobody finds.
+TEST_F(ServiceFindingsTest, WhatIsPreparedIsNoFinding) {
+  ServiceOptions more = Service(2, {6, 7, 8, 9});
+  EXPECT_FALSE(Set({more}, [&] {
+                 EXPECT_EQ(Found(), "");
+                 return absl::AbortedError("late");
+               }).ok());
+  EXPECT_EQ(Found(), "");
 }
 
 TEST_F(ServiceFindingsTest, ClientsThatAreRememberedForNothing) {
@@ -278,7 +317,7 @@ TEST_F(ServiceFindingsTest, AFindingSaysWhereAndWhat) {
   EXPECT_EQ(
       findings[0].ToString(),
       "slot out of range: map cc_maglev, entry " +
-          std::to_string((Target(1) >> 40) + 3) +
+          std::to_string(FirstLine() + 3) +
           ": service s1 10.96.0.1:80/TCP: slot 103 has backend 4000 of 8");
 }
 

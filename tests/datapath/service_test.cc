@@ -446,6 +446,16 @@ TEST_F(ServiceTest, SocketsOfBackendsThatHaveGoneAreEnded) {
     SockAddr other = SockAddr::Of(v6 ? V6(3) : V4(3), 5353, v6);
     ASSERT_EQ(connect(left.fd.get(), other.get(), other.size), 0);
     EXPECT_EQ(*datapath_->EndStaleSockets(), 0u);
+    // A service that grows has its backends elsewhere, and still has them.
+    ServiceOptions grown = Service(v6, kDns, {1, 2, 3});
+    for (uint16_t port = 6000; port < 6010; ++port)
+      grown.backends.push_back({.address = v6 ? V6(1) : V4(1), .port = port});
+    Set({grown, Service(!v6, kDns, {3})});
+    EXPECT_EQ(*datapath_->EndStaleSockets(), 0u);
+    // One that comes back is the same.
+    Set({Service(!v6, kDns, {3})});
+    Set({Service(v6, kDns, {1}), Service(!v6, kDns, {3})});
+    EXPECT_EQ(*datapath_->EndStaleSockets(), 0u);
 
     Set({Service(v6, kDns, {2}), Service(!v6, kDns, {3})});
     const absl::StatusOr<uint64_t> ended = datapath_->EndStaleSockets();
@@ -518,7 +528,7 @@ TEST_F(ServiceTest, WhatIsDamagedIsFoundAndRepaired) {
   const auto check = [&] {
     const absl::StatusOr<ServiceReport> report = CheckServices(instance);
     EXPECT_TRUE(report.ok()) << report.status();
-    EXPECT_EQ(report->services.size(), 2u);
+    EXPECT_EQ(report->services, 2u);
     return report->findings;
   };
   EXPECT_EQ(check(), std::vector<ServiceFinding>());

@@ -233,10 +233,11 @@ TEST_F(ServiceWriterTest, TheStateOfABackendSaysWhoKeepsItsClients) {
     at->state = state;
     ASSERT_TRUE(Set({service}).ok());
   };
+  uint64_t stranger = 1000;
   const auto others = [&] {
     std::set<Backend> got;
-    for (uint64_t client = 2; client < 60; ++client) {
-      world_.netns_cookie = 1000 * static_cast<uint64_t>(at->state) + client;
+    for (int i = 0; i < 60; ++i) {
+      world_.netns_cookie = stranger++;
       got.insert(*Connect(service.frontend));
     }
     world_.netns_cookie = 1;
@@ -261,6 +262,42 @@ TEST_F(ServiceWriterTest, TheStateOfABackendSaysWhoKeepsItsClients) {
   ASSERT_TRUE(Set({service}).ok());
   world_.netns_cookie = 7777;
   EXPECT_FALSE(Connect(service.frontend).has_value());
+}
+
+// Turning affinity on or off is a part of the change: until it is published,
+// clients are remembered as before.
+TEST_F(ServiceWriterTest, AffinitySwitchesWithTheChange) {
+  ServiceOptions service = Service(1, {1, 2, 3, 4, 5, 6, 7, 8, 9});
+  service.affinity = Affinity::kClientIp;
+  ASSERT_TRUE(Set({service}).ok());
+  const Backend had = *Connect(service.frontend);
+  ServiceOptions forgets = service;
+  forgets.affinity = Affinity::kNone;
+  EXPECT_FALSE(Set({forgets}, [&] {
+                 for (int i = 0; i < 20; ++i)
+                   EXPECT_EQ(*Connect(service.frontend), had);
+                 return absl::AbortedError("late");
+               }).ok());
+  EXPECT_EQ(*Connect(service.frontend), had);
+  ASSERT_TRUE(Set({forgets}).ok());
+  std::set<Backend> got;
+  for (int i = 0; i < 200; ++i) got.insert(*Connect(service.frontend));
+  EXPECT_GT(got.size(), 5u);
+}
+
+TEST_F(ServiceWriterTest, AChangeThatFailsTakesNoRoom) {
+  std::vector<ServiceOptions> all;
+  const auto room = static_cast<int>(ServiceIndex::EntriesOf(kSizes.heads));
+  for (int i = 1; i < room; ++i) all.push_back(Service(i, {}));
+  ASSERT_TRUE(Set(all).ok());
+  for (int turn = 0; turn < 3; ++turn) {
+    std::vector<ServiceOptions> more = all;
+    more.push_back(Service(100 + turn, {}));
+    more.push_back(Service(200 + turn, {}));
+    EXPECT_TRUE(absl::IsResourceExhausted(Set(more)));
+  }
+  all.push_back(Service(99, {}));
+  EXPECT_EQ(Set(all), absl::OkStatus());
 }
 
 // Nobody remembers, and yet: the slot is the client's.

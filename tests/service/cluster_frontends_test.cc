@@ -2,6 +2,7 @@
 
 // Which addresses a service has on a node, and which of its backends.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -230,6 +231,67 @@ status: {podIP: 10.0.0.9}
             "HostPort 127.0.0.1:8080/TCP -> 10.0.0.9:80\n");
   EXPECT_EQ(Text(ServicesOf(cluster, {.node = "n2"})), "");
   EXPECT_EQ(Text(ServicesOf(cluster)), "");
+}
+
+TEST(ClusterFrontendsTest, OfTwoThatWantOneAddressTheFirstKindHasIt) {
+  constexpr char kPod[] = R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: greedy, namespace: bank}
+spec:
+  nodeName: n1
+  containers:
+  - {name: c, ports: [{containerPort: 80, hostPort: 30080}]}
+status: {podIP: 10.0.0.9}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: greedy, namespace: bank}
+spec: {clusterIP: 10.96.0.9, externalIPs: [10.96.0.7], ports: [{port: 80}]}
+---
+)";
+  const Cluster cluster =
+      Read(kNodes + std::string(kPod) + Manifest() + Slice("", ""));
+  const auto services = ServicesOf(cluster, {.node = "n1"});
+  ASSERT_TRUE(services.ok()) << services.status();
+  for (const ServiceOptions& service : services->services) {
+    if (service.frontend.address == *IpAddress::Parse("10.96.0.7") ||
+        service.frontend.port.port == 30080) {
+      EXPECT_EQ(service.name, "shop/cart:web");
+    }
+  }
+  EXPECT_THAT(
+      services->notes,
+      ::testing::IsSupersetOf(
+          {"service bank/greedy:80 10.96.0.7:80/TCP: its frontend is also that "
+           "of service shop/cart:web",
+           "service bank/greedy:30080 192.0.2.1:30080/TCP: its frontend is "
+           "also that of service shop/cart:web"}));
+}
+
+TEST(ClusterFrontendsTest, AServiceHasFrontendsOfItsFamiliesAlone) {
+  const std::string dual = "sessionAffinity: None\n  ipFamilies: [IPv4]";
+  const Cluster cluster = Read(kNodes + Manifest(dual) + Slice("", ""));
+  const auto services = ServicesOf(
+      cluster, {.node = "n1",
+                .node_addresses = {*IpAddress::Parse("192.0.2.1"),
+                                   *IpAddress::Parse("2001:db8::1")}});
+  ASSERT_TRUE(services.ok()) << services.status();
+  for (const ServiceOptions& service : services->services)
+    EXPECT_TRUE(service.frontend.address.is_v4()) << service.ToString();
+  EXPECT_TRUE(services->notes.empty());
+}
+
+TEST(ClusterFrontendsTest, WhoEndsHasNoHintsAndKeepsItsClients) {
+  const Cluster cluster = Read(
+      kNodes + Manifest() +
+      Slice("hints: {forZones: [{name: z1}]}",
+            "conditions: {ready: false, serving: true, terminating: true}"));
+  const auto services = ServicesOf(cluster, {.node = "n1"});
+  ASSERT_TRUE(services.ok()) << services.status();
+  const std::vector<Backend>& backends = services->services[0].backends;
+  ASSERT_EQ(backends.size(), 2u);
+  EXPECT_EQ(backends[1].state, BackendState::kTerminating);
 }
 
 TEST(ClusterFrontendsTest, RefusesANodeThatIsNone) {

@@ -66,13 +66,13 @@ bool IsAsked(const ServiceOptions& service, const std::string& asked) {
 }
 
 int List(const Arguments& arguments) {
-  const absl::StatusOr<ServiceReport> report =
-      CheckServices(arguments.instance);
-  if (!report.ok()) return BadInput(report.status());
+  const absl::StatusOr<std::vector<ServiceOptions>> services =
+      ListServices(arguments.instance);
+  if (!services.ok()) return BadInput(services.status());
   Json json = Json::array();
   std::vector<std::vector<std::string>> rows = {
       {"FRONTEND", "KIND", "NAME", "AFFINITY", "BACKENDS"}};
-  for (const ServiceOptions& service : report->services) {
+  for (const ServiceOptions& service : *services) {
     json.push_back(ServiceJson(service));
     size_t active = 0;
     for (const Backend& backend : BackendsInForce(service))
@@ -89,12 +89,12 @@ int List(const Arguments& arguments) {
 }
 
 int Show(const Arguments& arguments) {
-  const absl::StatusOr<ServiceReport> report =
-      CheckServices(arguments.instance);
-  if (!report.ok()) return BadInput(report.status());
+  const absl::StatusOr<std::vector<ServiceOptions>> services =
+      ListServices(arguments.instance);
+  if (!services.ok()) return BadInput(services.status());
   Json json = Json::array();
   std::string text;
-  for (const ServiceOptions& service : report->services) {
+  for (const ServiceOptions& service : *services) {
     if (!IsAsked(service, arguments.service)) continue;
     json.push_back(ServiceJson(service));
     absl::StrAppend(&text, service.ToString(), ", ",
@@ -135,7 +135,7 @@ int Check(const Arguments& arguments) {
            {"what", finding.what}});
     }
     std::cout << Json{{"generation", report->generation},
-                      {"services", report->services.size()},
+                      {"services", report->services},
                       {"findings", findings},
                       {"repaired", arguments.repair && count != 0}}
                      .dump(2)
@@ -144,8 +144,7 @@ int Check(const Arguments& arguments) {
     for (const ServiceFinding& finding : report->findings)
       std::cout << finding.ToString() << "\n";
     std::cout << "instance " << arguments.instance.name << ", generation "
-              << report->generation << ": " << report->services.size()
-              << " services, "
+              << report->generation << ": " << report->services << " services, "
               << (count == 0 ? std::string("all is well")
                              : absl::StrCat(count, " findings"))
               << (arguments.repair && count != 0 ? "; written anew" : "")

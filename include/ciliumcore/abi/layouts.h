@@ -61,7 +61,7 @@ CC_LAYOUT(cc_service, CC_FIELD(cc_service, which), CC_FIELD(cc_service, target),
           CC_FIELD(cc_service, protocol), CC_FIELD(cc_service, is_v6));
 CC_LAYOUT(cc_service_slots, CC_FIELD(cc_service_slots, backend));
 CC_LAYOUT(cc_backend, CC_FIELD(cc_backend, addr), CC_FIELD(cc_backend, port),
-          CC_FIELD(cc_backend, pad), CC_FIELD(cc_backend, born),
+          CC_FIELD(cc_backend, epoch), CC_FIELD(cc_backend, born),
           CC_FIELD(cc_backend, until), CC_FIELD(cc_backend, service));
 CC_LAYOUT(cc_affinity_key, CC_FIELD(cc_affinity_key, client),
           CC_FIELD(cc_affinity_key, service), CC_FIELD(cc_affinity_key, pad));

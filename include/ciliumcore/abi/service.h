@@ -28,20 +28,23 @@ CC_ABI_SIZE(struct cc_service_heads, 64);
  * at index `backends` + n of cc_backends. A new connection takes one of `size`
  * slots, each of which has the number of a backend.
  *
- *   {0:2 | line:22 | size:17 | backends:23}
+ *   {0:2 | remembers:1 | line:21 | size:17 | backends:23}
  *        the slots are in cc_maglev, from that line on
- *   {1:1 | near:1 | 0:11 | slots:24 | size:4 | backends:23}
+ *   {1:1 | near:1 | remembers:1 | 0:10 | slots:24 | size:4 | backends:23}
  *        the slots are here: 8 at most, 3 bits each, the first lowest; if `near`, the
- *        service has copies of the backends, whose numbers are below 4 */
+ *        service has copies of the backends, whose numbers are below 4
+ *
+ * If it `remembers`, a client has the backend that it had. */
 #define CC_SERVICE_TARGET(line, size, backends) \
 	((__u64)(line) << 40 | (__u64)(size) << 23 | (__u64)(backends))
 #define CC_SERVICE_IS_FEW (1ull << 63)
 #define CC_SERVICE_IS_NEAR (1ull << 62)
+#define CC_SERVICE_REMEMBERS (1ull << 61)
 #define CC_SERVICE_FEW_TARGET(slots, size, backends) \
 	(CC_SERVICE_IS_FEW | (__u64)(slots) << 27 | (__u64)(size) << 23 | (__u64)(backends))
 #define CC_SERVICE_NONE 0ull  /* no service */
 #define CC_SERVICE_EMPTY 1ull /* a service without backends: refuse */
-#define CC_SERVICE_MAX_LINES (1u << 22)
+#define CC_SERVICE_MAX_LINES (1u << 21)
 #define CC_SERVICE_MAX_BACKENDS (1u << 23)
 
 /* Map cc_services: array, memory-mapped; 0 is never used. `which` switches
@@ -50,7 +53,7 @@ struct cc_service {
 	__u64 which;
 	__u64 target[2];
 	__u32 next;           /* of its chain, 0 at the end */
-	__u32 affinity_ticks; /* how long a client is remembered; 0: not at all */
+	__u32 affinity_ticks; /* how long a client is remembered, if at all */
 	/* While the target is near, of numbers 0 to 3. IPv6: three words of its address. */
 	__be32 near_addr[CC_SERVICE_NEAR];
 	__be16 near_port[CC_SERVICE_NEAR];
@@ -73,7 +76,7 @@ CC_ABI_SIZE(struct cc_service_slots, 64);
 struct cc_backend {
 	struct cc_addr addr;
 	__be16 port;
-	__u16 pad;
+	__u16 epoch; /* that it was written for: the low bits */
 	__u32 born;  /* a number of its own; 0: nobody */
 	__u32 until; /* the epoch at which it is gone; 0: not yet */
 	__u32 service;
@@ -116,6 +119,16 @@ struct cc_sock {
 	struct cc_sock_service known[CC_SOCK_SERVICES];
 };
 CC_ABI_SIZE(struct cc_sock, 184);
+
+/* Of a connected UDP socket: a service that it got its peer of, by a backend that
+ * has another number by now, or none. */
+struct cc_doubtful {
+	__u64 cookie;
+	struct cc_addr frontend, backend;
+	__be16 frontend_port, backend_port;
+	__u32 pad;
+};
+CC_ABI_SIZE(struct cc_doubtful, 48);
 
 /* Where in cc_frontends the chain of a frontend begins. */
 static inline __u32 cc_service_hash(const struct cc_addr *addr, __be16 port, __u8 protocol,

@@ -214,7 +214,8 @@ class Datapath {
   absl::StatusOr<VerifyReport> Verify() const;
 
   // Ends the connected UDP sockets of the cgroup's processes whose backend is
-  // none of its service any more: removed, quarantined, or its service gone.
+  // none of its service any more, as this process last committed it: removed,
+  // quarantined, or its service gone.
   // Their owners' next call fails with ECONNABORTED, and they connect anew;
   // without this they would go on to send to nobody. For whoever commits such
   // a change to call after it; returns how many were ended.

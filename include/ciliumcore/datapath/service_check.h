@@ -22,6 +22,7 @@ struct ServiceFinding {
   enum class Kind : uint8_t {
     kBrokenChain,      // of frontends: it loops, or leads to another's entry
     kMissingService,   // no chain leads to it
+    kBrokenSwitch,     // it says what no writer says
     kOrphanService,    // programs find one that nobody wants
     kOverlap,          // two services have one part of cc_maglev or cc_backends
     kOrphanTable,      // a part of cc_maglev is a service's that has no table
@@ -58,17 +59,27 @@ struct ServiceFinding {
 // "broken chain", "missing service", ...
 absl::string_view ServiceFindingKindName(ServiceFinding::Kind kind);
 
-// What an instance serves, and how its maps have it.
+// How the maps of an instance have its services.
 struct ServiceReport {
-  uint32_t generation = 0;               // that was read
-  std::vector<ServiceOptions> services;  // by frontend, as its writer has them
+  uint32_t generation = 0;  // that was read
+  uint64_t services = 0;    // of the journal
   // By what is checked in turn: chains, services by frontend, backends, clients
   // that are remembered. Empty: all is well.
   std::vector<ServiceFinding> findings;
 };
 
+// What an instance serves, by frontend: as its writer was asked for it, but
+// that backends are kQuarantined which health results say do not answer. Its
+// process may live or not.
+//
+// As InspectInstance; DataLoss if the journal is damaged. Thread-safe. Cost:
+// reads the journal.
+absl::StatusOr<std::vector<ServiceOptions>> ListServices(
+    const InspectOptions& instance);
+
 // Reads an instance, whose process may live or not. With a writer at work a
-// finding counts only if it is found again.
+// finding counts only if it is found again; what one prepares, or had prepared
+// when it ended, is none.
 //
 // As InspectInstance; FailedPrecondition if the instance has no services;
 // DataLoss if the journal is damaged; Unavailable if the maps changed each time
@@ -82,8 +93,9 @@ absl::StatusOr<ServiceReport> CheckServices(const InspectOptions& instance);
 // Clients that were remembered are forgotten. Connections stay.
 //
 // As CheckServices; FailedPrecondition if a process holds the instance (its pid
-// is in the message: it has to end first); ResourceExhausted if the services do
-// not fit. After an error other than these the repair is to be repeated.
+// is in the message: it has to end first); ResourceExhausted, and nothing is
+// touched, if the services or their records do not fit. After an error other
+// than these the repair is to be repeated.
 absl::StatusOr<ServiceReport> RepairServices(const InspectOptions& instance);
 
 }  // namespace ciliumcore

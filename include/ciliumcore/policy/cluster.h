@@ -94,6 +94,8 @@ struct Service {
   std::optional<LabelSelector> selector;  // none: endpoints are given elsewhere
   std::vector<ServicePort> ports;
   std::vector<IpAddress> cluster_ips;
+  // ipFamilies; as long as nothing is said, those of its cluster IPs.
+  std::optional<bool> has_v4 = {}, has_v6 = {};
   bool is_headless = false;
   // Seconds that a client stays with its backend (sessionAffinity: ClientIP);
   // none: not at all.

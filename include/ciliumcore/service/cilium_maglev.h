@@ -28,7 +28,7 @@ inline constexpr uint32_t kCiliumMaglevSize = 16381;
 struct CiliumMaglevBackend {
   // What is hashed; see CiliumMaglevName. Two of one table differ.
   std::string name = {};
-  // 0: gets one slot, as Cilium gives it.
+  // Of 0, where weights count: one slot, as Cilium gives it.
   uint16_t weight = 1;
 };
 

@@ -35,18 +35,20 @@ struct ClusterServicesOptions {
 };
 
 struct ClusterServices {
-  // One for each address and port of each service, by cluster order, named
-  // "ns/name:port"; then host ports by pod, "ns/pod:80".
+  // One for each address and port, named "ns/name:port": cluster IPs by cluster
+  // order; balancers' addresses; external IPs; node ports; then host ports by
+  // pod, "ns/pod:80". Of two that have one address and port, the first.
   std::vector<ServiceOptions> services;
   // What may surprise: services without backends, ports that no pod or no slice
-  // has, slices of no service.
+  // has, slices of no service, frontends that are another's.
   std::vector<std::string> notes;
 };
 
 // Services of TCP and UDP: cluster IPs, external IPs, the addresses that a load
 // balancer gave (ipMode VIP), node ports, and host ports of pods. Headless
-// services, ExternalName and SCTP ports are left out, and the addresses of
-// balancers that are no VIPs.
+// services, ExternalName and SCTP ports are left out, and so are the addresses
+// of balancers that are no VIPs, those of a family that the service has not,
+// and host ports of pods that have no address of the node's family.
 //
 // The backends of a service are what its EndpointSlices say, or without any its
 // Endpoints; those that end while they serve are kTerminating. Otherwise they
@@ -62,7 +64,7 @@ struct ClusterServices {
 //   that is ready has one of that kind, and one names this node, or this zone
 //   (KEP-2433).
 //
-// InvalidArgument if two services have one address and port, naming both, or
+// InvalidArgument if two services have one cluster IP and port, naming both, or
 // there is no Node of that name and one is needed; ResourceExhausted if a CIDR
 // has too few addresses.
 absl::StatusOr<ClusterServices> ServicesOf(

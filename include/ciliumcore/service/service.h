@@ -110,6 +110,9 @@ struct ServiceOptions {
 // that are quarantined.
 std::vector<Backend> BackendsInForce(const ServiceOptions& service);
 
+// Whether one of those has the backend's address and port.
+bool IsServedBy(const Backend& backend, const ServiceOptions& service);
+
 // InvalidArgument, naming the service: the frontend is no TCP or UDP port of an
 // address, a backend or a source range is of another family, two backends are
 // one, more than 65,535 of them, a weight above 65,535, or an affinity time-out
