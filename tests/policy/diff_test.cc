@@ -249,7 +249,11 @@ TEST_F(DiffTest, ANodeThatIsNewIsOfTheWorldNoMore) {
                   absl::StrCat("closes agent -> ", kV4Below, " all 1/1"),
                   "closes agent -> 192.168.0.1-192.168.0.1 all 1/1",
                   absl::StrCat("closes agent -> ", kV4Above, " all 1/1"),
-                  absl::StrCat("closes agent -> ", kV6, " all 1/1")));
+                  absl::StrCat("closes agent -> ", kV6, " all 1/1"),
+                  absl::StrCat("closes ", kV4Below, " -> agent all 1/1"),
+                  "closes 192.168.0.1-192.168.0.1 -> agent all 1/1",
+                  absl::StrCat("closes ", kV4Above, " -> agent all 1/1"),
+                  absl::StrCat("closes ", kV6, " -> agent all 1/1")));
 }
 
 TEST_F(DiffTest, ABlockThatCoversAPodOpensThePod) {

@@ -116,7 +116,7 @@ TEST(ManifestNodeTest, RefusesWhatCannotBe) {
                                "metadata: {name: a}\nspec: {health: {ipv4: "
                                "'::1'}}\n")),
             "m.yaml:4:23: CiliumNode a: spec.health.ipv4: expected an IPv4 "
-            "address, found ::1");
+            "address, found \"::1\"");
   EXPECT_EQ(Wrong(absl::StrCat(
                 other, "metadata: {name: a}\nspec: {health: {ipv4: 10.0.0.1}}",
                 "\n---\n", NodeText("b", addresses))),
