@@ -68,17 +68,23 @@ absl::Status ValidateBalanced(const BalancedService& service,
 
 absl::StatusOr<std::vector<uint16_t>> LbSlotsOf(
     const BalancedService& service, absl::Span<const uint16_t> numbers) {
+  // Only those that get slots: BuildMaglev refuses more backends than slots,
+  // whatever their weights.
   std::vector<MaglevBackend> backends;
-  for (const BalancedBackend& backend : service.backends) {
+  std::vector<uint16_t> their_numbers;
+  for (size_t i = 0; i < service.backends.size(); ++i) {
+    const BalancedBackend& backend = service.backends[i];
+    if (backend.weight == 0) continue;
     const auto& bytes = backend.address.bytes();
     backends.push_back(
         {.key = HashBytes(kHashBegin, bytes.data(), bytes.size()),
          .weight = backend.weight});
+    their_numbers.push_back(numbers[i]);
   }
   const uint32_t size = MaglevSizeFor(backends);
   if (size == 0) return std::vector<uint16_t>();
   CC_ASSIGN_OR_RETURN(std::vector<uint16_t> slots, BuildMaglev(backends, size));
-  for (uint16_t& slot : slots) slot = numbers[slot];
+  for (uint16_t& slot : slots) slot = their_numbers[slot];
   return slots;
 }
 
