@@ -18,7 +18,11 @@ CC_MAP(cc_lb_memory, PERCPU_ARRAY, __u32, __u64, CC_LB_MEMORY_COUNT, 0);
 #define CC_LB_ROOM (CC_LB_WAYS + 1) /* not there, and a word of it never was used */
 
 /* Seconds within which a flow that a SYN began must go on. Until it does, its record is
- * as old as one that dies then: whoever sends SYNs alone evicts only his like. */
+ * as old as one that dies then: whoever sends SYNs alone evicts only his like. Not so
+ * where flows are silent for no longer than that: there a SYN's record is as any. And
+ * whoever sends other segments, or datagrams, of ever new flows to slots that move makes
+ * records that look alive: when the table is full, they evict those that have been silent
+ * longest, which may be of flows that live. The table's size is the bound. */
 #define CC_LB_OPENING 60
 
 /* What a packet asks of the flows. */
@@ -131,16 +135,18 @@ CC_INLINE __u32 cc_lb_flow_put_in_either(__u32 first, __u32 second, __u64 word, 
 }
 
 /* Records a flow that is in neither bucket: where there is room, or in place of one that
- * has only begun, or of any. */
-CC_INLINE void cc_lb_flow_record(const struct cc_lb_state *state, __u64 hash, __u64 word, __u32 now,
-				 __u32 silence)
+ * has only begun, or of any. What is there may be of any protocol: only who has been silent
+ * for longer than all of them may is dead. */
+CC_INLINE void cc_lb_flow_record(const struct cc_lb_state *state, __u64 hash, __u64 word, __u32 now)
 {
 	const __u32 first = cc_lb_bucket(hash, state->flow_mask);
 	const __u32 second = cc_lb_other_bucket(hash, state->flow_mask);
-	const __u32 half_open = silence > CC_LB_OPENING ? silence - CC_LB_OPENING : 0;
+	const __u32 tcp = state->tcp_silence, other = state->other_silence;
+	const __u32 dead = (tcp > other ? tcp : other) + 2;
+	const __u32 half_open = tcp > CC_LB_OPENING ? tcp - CC_LB_OPENING : 1;
 
 	cc_lb_note(CC_LB_RECORDED);
-	if (cc_lb_flow_put_in_either(first, second, word, now, silence + 2) == CC_LB_PUT)
+	if (cc_lb_flow_put_in_either(first, second, word, now, dead) == CC_LB_PUT)
 		return;
 	cc_lb_note(CC_LB_EVICTED);
 	if (cc_lb_flow_put_in_either(first, second, word, now, half_open) == CC_LB_FULL)
@@ -193,16 +199,16 @@ CC_FUNCTION __u32 cc_lb_flow_backend(const struct cc_lb_question *ask)
 		return backend;
 	const __u32 silence = ask->is_tcp ? state->tcp_silence : state->other_silence;
 	const bool is_same = CC_LB_FLOW_BACKEND(was) == backend && CC_LB_FLOW_TAG(was) == tag;
-	__u32 seen = now;
+	const __u32 age = ask->opens && silence > CC_LB_OPENING ? silence - CC_LB_OPENING : 0;
+	__u32 seen = now - age;
 
-	if (ask->opens && is_same)
+	/* a SYN makes no flow older that goes on */
+	if (is_same && cc_lb_flow_age(was, now) < age)
 		seen = CC_LB_FLOW_SEEN(was);
-	else if (ask->opens && silence > CC_LB_OPENING)
-		seen = now - (silence - CC_LB_OPENING);
 	const __u64 word = CC_LB_FLOW(tag, seen, backend);
 
 	if (!is_known)
-		cc_lb_flow_record(state, ask->hash, word, now, silence);
+		cc_lb_flow_record(state, ask->hash, word, now);
 	else if (word != was) /* whoever is quicker is right too */
 		__sync_val_compare_and_swap(&bucket->flow[at & (CC_LB_WAYS - 1)], was, word);
 	return backend;
