@@ -33,7 +33,12 @@ int cc_lb(cc_ctx *ctx)
 
 	if (target == CC_SERVICE_NONE)
 		return CC_PASS;
-	if (l.is_first)
+	const __u32 reason = cc_lb_refusal(ctx, &l);
+
+	/* before anything is remembered of it */
+	if (reason)
+		return cc_lb_drop(reason, l.bytes);
+	if (l.part == CC_LB_FIRST)
 		cc_fragment_remember(&l.p, l.fragment_id);
 	const __u64 hash = cc_lb_hash(&l.p.src, l.p.sport, frontend, state->flow_seed);
 

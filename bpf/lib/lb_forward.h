@@ -172,6 +172,16 @@ CC_INLINE bool cc_lb_wrap_ipv6(cc_ctx *ctx, const struct cc_lb_packet *l,
 	return true;
 }
 
+/* Why a packet goes no further, whatever its backend: a reason, or 0. */
+CC_INLINE __u32 cc_lb_refusal(const cc_ctx *ctx, const struct cc_lb_packet *l)
+{
+	const __u32 bytes = ETH_HLEN + (__u32)l->bytes;
+
+	if (bytes > ctx_len(ctx) || bytes < l->p.l4)
+		return CC_REASON_INVALID_PACKET;
+	return l->p.ttl <= 1 ? CC_REASON_TTL_EXCEEDED : 0;
+}
+
 /* Sends the packet of a service to its backend and counts it, or drops it with a
  * reason, or tells its sender that it is too big. */
 CC_INLINE int cc_lb_forward(cc_ctx *ctx, const struct cc_lb_packet *l,
@@ -183,13 +193,12 @@ CC_INLINE int cc_lb_forward(cc_ctx *ctx, const struct cc_lb_packet *l,
 	struct cc_lb_hop hop = { .dst = backend->addr };
 	__u32 reason;
 
-	if (ETH_HLEN + (__u32)l->bytes > ctx_len(ctx) || ETH_HLEN + (__u32)l->bytes < l->p.l4)
-		return cc_lb_drop(CC_REASON_INVALID_PACKET, l->bytes);
-	if (l->p.ttl <= 1)
-		return cc_lb_drop(CC_REASON_TTL_EXCEEDED, l->bytes);
 	if (l->bytes + outer > state->mtu) {
 		cc_lb_drop(CC_REASON_PACKET_TOO_BIG, l->bytes);
-		return l->p.is_error ? CC_DROP : cc_lb_tell_too_big(ctx, is_v6, state->mtu - outer);
+		/* no errors about errors, nor about later fragments (RFC 1122 3.2.2) */
+		if (l->p.is_error || l->part == CC_LB_LATER)
+			return CC_DROP;
+		return cc_lb_tell_too_big(ctx, is_v6, state->mtu - outer);
 	}
 	reason = cc_lb_hop_to(ctx, &hop, state, l, hash);
 	if (reason)

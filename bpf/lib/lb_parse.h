@@ -10,13 +10,16 @@
 
 #define CC_LB_MAX_EXTENSION_HEADERS 6
 
+/* Which part of its datagram a packet is; fragment_id says of which. */
+enum cc_lb_fragment { CC_LB_WHOLE, CC_LB_FIRST, CC_LB_LATER };
+
 /* The flow is in the fields of these names; of an ICMP error, it is the one of
  * client and frontend that the error is about, seen as the client sends. */
 struct cc_lb_packet {
 	struct cc_packet p; /* src, dst, ports, protocol, tcp_flags, is_v6, is_error, ttl, l4 */
 	__u16 bytes;        /* of the IP packet */
 	__u8 traffic_class;
-	__u8 is_first; /* fragment of several; fragment_id says of which */
+	__u8 part; /* enum cc_lb_fragment */
 	__u32 fragment_id;
 };
 
@@ -93,12 +96,13 @@ CC_INLINE bool cc_lb_parse_payload(const cc_ctx *ctx, struct cc_lb_packet *l, __
 
 	if (fragment > 1) {
 		/* of a datagram whose first fragment had a frontend, and came first */
+		l->part = CC_LB_LATER;
 		return (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP) &&
 		       !cc_fragment_resolve(p, l->fragment_id, fragment >> 1);
 	}
 	if (p->protocol == (p->is_v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		return !fragment && cc_lb_parse_error(ctx, p);
-	l->is_first = fragment & 1;
+	l->part = fragment & 1 ? CC_LB_FIRST : CC_LB_WHOLE;
 	return cc_lb_parse_transport(ctx, p);
 }
 
