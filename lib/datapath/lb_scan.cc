@@ -52,9 +52,15 @@ class LbWriter::Scan {
     for (cc_lb_flows& bucket : writer_.maps_.flows.entries()) {
       for (__u64& word : bucket.flow) Look(word);
     }
+    // Programs may have read, and still look at, what Look has just deleted.
+    const bool is_read = !writer_.grace_.Pass().ok();
     for (OfService& of : services_) {
-      if (of.live != nullptr) Finish(of);
+      if (of.live == nullptr) continue;
+      EndMoves(of);
+      if (!is_read) GiveBack(of);
+      writer_.Settle(of.live->options.frontend, *of.live);
     }
+    if (is_read) return;
     size_t kept = 0;
     auto& rooms = writer_.resting_rooms_;
     for (size_t i = 0; i < rooms.size(); ++i) {
@@ -112,18 +118,32 @@ class LbWriter::Scan {
     return age > silence + kSlack;
   }
 
-  void Finish(OfService& of) {
-    Live& live = *of.live;
+  void EndMoves(OfService& of) {
     for (uint32_t slot = 0; slot < of.wanted.size(); ++slot) {
-      uint16_t& at = writer_.SlotAt(live.target, slot);
+      uint16_t& at = writer_.SlotAt(of.live->target, slot);
       if ((at & CC_LB_SLOT_MOVES) == 0 || of.wanted[slot]) continue;
       __atomic_store_n(&at, static_cast<uint16_t>(at & ~CC_LB_SLOT_MOVES),
                        __ATOMIC_RELEASE);
-      --live.moving;
+      --of.live->moving;
     }
-    live.resting.erase(
-        live.resting.begin(),
-        live.resting.begin() + static_cast<ptrdiff_t>(of.rested));
+  }
+
+  // Numbers and rooms that no record has, and no table that is read.
+  void GiveBack(OfService& of) {
+    if (!of.is_settled) return;
+    Live& live = *of.live;
+    std::vector<bool> is_of_before(CC_LB_NOBODY + 1);
+    if (live.before != 0) {
+      for (const uint16_t slot : writer_.TableOf(live.before))
+        is_of_before[slot & (CC_LB_SLOT_MOVES - 1)] = true;
+    }
+    const auto rested =
+        live.resting.begin() + static_cast<ptrdiff_t>(of.rested);
+    live.resting.erase(std::remove_if(live.resting.begin(), rested,
+                                      [&](const auto& resting) {
+                                        return !is_of_before[resting.second];
+                                      }),
+                       rested);
     size_t kept = 0;
     for (size_t i = 0; i < live.rooms.size(); ++i) {
       const Range room = live.rooms[i];
@@ -131,15 +151,14 @@ class LbWriter::Scan {
         return target > CC_SERVICE_EMPTY &&
                room.Has(target & (CC_SERVICE_MAX_BACKENDS - 1));
       };
-      if (i + 1 == live.rooms.size() || of.used[i] || !of.is_settled ||
-          begins_in(live.target) || begins_in(live.before)) {
+      if (i + 1 == live.rooms.size() || of.used[i] || begins_in(live.target) ||
+          begins_in(live.before)) {
         live.rooms[kept++] = room;
       } else {
         writer_.backends_.Return(room.first, room.count);
       }
     }
     live.rooms.resize(kept);
-    writer_.Settle(live.options.frontend, live);
   }
 
   LbWriter& writer_;

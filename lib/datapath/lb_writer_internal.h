@@ -119,7 +119,8 @@ class LbWriter {
   absl::Status NumberBackends(Live& live, uint32_t next, Staging& staging);
   absl::Status Grow(Live& live, Staging& staging);
   void SetDrains(const Live& live, Staging& staging);
-  void WriteBackend(uint32_t at, const IpAddress& address, uint32_t service);
+  void WriteBackend(uint32_t at, const IpAddress& address, uint32_t service,
+                    Staging& staging);
   void EndBackend(const Live& live, uint16_t number, uint32_t next,
                   Staging& staging);
   absl::Status BuildTable(const Live& before, Live& live, uint32_t next,
