@@ -23,14 +23,18 @@ absl::StatusOr<MappedArray<T>> AdoptNamed(
 
 LbMapSizes LbMapSizesFor(const LoadBalancerCapacity& capacity) {
   const uint32_t services = std::max(1u, capacity.services);
+  // Those on their way out need room too, in the index as well.
+  const uint32_t entries = services + services / 8 + 64;
+  // A room is at least 4, and less than 2.5 times the backends it was made for.
+  const uint64_t backends =
+      uint64_t{3} * capacity.backends + uint64_t{4} * services + 1;
   return {
-      .heads = LbIndex::LinesFor(services),
-      // Those on their way out need room too.
-      .services = 1 + services + services / 8 + 64,
+      .heads = LbIndex::LinesFor(entries),
+      .services = 1 + entries,
       .slots = std::clamp<uint32_t>(capacity.slots / CC_SERVICE_SLOTS, 64,
                                     CC_SERVICE_MAX_LINES),
-      .backends = std::clamp<uint32_t>(capacity.backends * 2, 64,
-                                       CC_SERVICE_MAX_BACKENDS),
+      .backends = static_cast<uint32_t>(
+          std::clamp<uint64_t>(backends, 64, CC_SERVICE_MAX_BACKENDS)),
       .flows = std::bit_ceil(std::clamp<uint32_t>(capacity.flows / CC_LB_WAYS,
                                                   2, uint32_t{1} << 24)),
   };

@@ -11,8 +11,10 @@
 namespace ciliumcore::internal {
 namespace {
 
+// Part of a second counts as one: no flow is dead too soon.
 uint16_t TicksOf(absl::Duration silence) {
-  return static_cast<uint16_t>(absl::ToInt64Seconds(silence));
+  return static_cast<uint16_t>(
+      absl::ToInt64Seconds(absl::Ceil(silence, absl::Seconds(1))));
 }
 
 bool HasTable(uint64_t target) {
@@ -69,6 +71,7 @@ LbWriter::LbWriter(LbMaps maps, Barrier barrier,
       lines_("cc_lb_slots", 0, static_cast<uint32_t>(maps_.slots.size())),
       backends_("cc_lb_backends", 1,
                 static_cast<uint32_t>(maps_.backends.size())),
+      most_services_(std::max(1u, options.capacity.services)),
       was_used_(maps_.services.size()) {
   StoreRelease(&maps_.state[0].base.epoch, uint32_t{epoch_});
   grace_.Published(epoch_);
@@ -76,6 +79,7 @@ LbWriter::LbWriter(LbMaps maps, Barrier barrier,
 
 absl::Status LbWriter::Publish(absl::Span<const LbEdit> edits) {
   EraseUnwanted(epoch_ + 1);
+  CC_RETURN_IF_ERROR(CheckRoom(edits));
   return Commit([&](uint32_t next, Staging& staging) -> absl::Status {
     for (const LbEdit& edit : edits) {
       if (!edit.service.has_value()) {
@@ -90,6 +94,21 @@ absl::Status LbWriter::Publish(absl::Span<const LbEdit> edits) {
     }
     return absl::OkStatus();
   });
+}
+
+// For what there will be: what goes leaves its room to what comes.
+absl::Status LbWriter::CheckRoom(absl::Span<const LbEdit> edits) const {
+  size_t coming = 0, leaving = 0;
+  for (const LbEdit& edit : edits) {
+    const bool is_there = Has(edit.frontend);
+    coming += edit.service.has_value() && !is_there;
+    leaving += !edit.service.has_value() && is_there;
+  }
+  const size_t wanted = live_.size() - unwanted_.size() + coming - leaving;
+  if (wanted <= most_services_) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("map cc_lb_services is full: expected at most ",
+                   most_services_, " services, found ", wanted));
 }
 
 absl::Status LbWriter::Commit(
@@ -194,6 +213,7 @@ absl::Status LbWriter::StageRemoval(const Frontend& frontend, uint32_t next,
 absl::Status LbWriter::StageService(const BalancedService& service,
                                     uint32_t next, Staging& staging) {
   auto found = live_.find(service.frontend);
+  bool was_another = false;
   if (found == live_.end()) {
     CC_ASSIGN_OR_RETURN(Live fresh, NewEntry(service.frontend, next));
     found = live_.emplace(service.frontend, std::move(fresh)).first;
@@ -201,11 +221,13 @@ absl::Status LbWriter::StageService(const BalancedService& service,
       Erase(live_.find(frontend), next);
     });
   } else if (unwanted_.erase(service.frontend) != 0) {
+    was_another = true;
     staging.OnFailure(
         [this, frontend = service.frontend] { unwanted_.insert(frontend); });
   }
   Live after = found->second;
   CC_RETURN_IF_ERROR(WaitForReaders(after));
+  if (was_another && clear_) CC_RETURN_IF_ERROR(clear_(after.index));
   after.options = service;
   CC_RETURN_IF_ERROR(NumberBackends(after, next, staging));
   SetDrains(after, staging);
@@ -217,14 +239,9 @@ absl::Status LbWriter::StageService(const BalancedService& service,
 // Until `next` the new entry says what its absence said.
 absl::StatusOr<LbWriter::Live> LbWriter::NewEntry(const Frontend& frontend,
                                                   uint32_t next) {
-  if (live_.size() >= room()) {
+  if (live_.size() >= entries_.capacity()) {
     CC_RETURN_IF_ERROR(grace_.WaitFor(next - 1));
     EraseUnwanted(next);
-  }
-  if (live_.size() >= room()) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("map cc_lb_frontends is full: ", live_.size(), " of ",
-                     room(), " services in use"));
   }
   CC_ASSIGN_OR_RETURN(const uint32_t index, entries_.Take(1, grace_));
   absl::Status ready =

@@ -48,12 +48,14 @@ class LbWriter {
   LbWriter(LbMaps maps, Barrier barrier, const LoadBalancerOptions& options);
 
   // All of `edits`, no two of one frontend, or nothing. Services are valid.
+  // NotFound; ResourceExhausted, naming the map; a barrier's error.
   absl::Status Publish(absl::Span<const LbEdit> edits);
 
   // Edits that leave `wanted` and nothing else.
   std::vector<LbEdit> EditsTo(std::map<Frontend, BalancedService> wanted) const;
 
-  // A second has passed. An error is a barrier's; the next call tries again.
+  // A second has passed. An error is a barrier's: no grace period ends any
+  // more, and services stay as they are.
   absl::Status Tick();
   // Whether Tick has anything to do: flows move, or something rests.
   bool is_restless() const {
@@ -109,6 +111,7 @@ class LbWriter {
   };
   class Scan;
 
+  absl::Status CheckRoom(absl::Span<const LbEdit> edits) const;
   absl::Status Commit(
       const std::function<absl::Status(uint32_t next, Staging&)>& stage);
   absl::Status StageService(const BalancedService& service, uint32_t next,
@@ -137,13 +140,13 @@ class LbWriter {
   void Settle(const Frontend& frontend, const Live& live);
   absl::Status EndLearning();
   void ScanFlows();
-  size_t room() const { return LbIndex::EntriesOf(maps_.heads.size()); }
   uint32_t SilenceOf(const Frontend& frontend) const;
 
   LbMaps maps_;
   GraceKeeper grace_;
   LbIndex index_;
   RangePool entries_, lines_, backends_;
+  const size_t most_services_;
   std::function<absl::Status(uint32_t)> clear_;
   std::vector<bool> was_used_;  // entries
   std::map<Frontend, Live> live_;
