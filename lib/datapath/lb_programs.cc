@@ -37,6 +37,13 @@ int Link(int program, uint32_t ifindex, uint32_t flags, UniqueFd* fd) {
 
 }  // namespace
 
+bool XdpLink::is_gone() const {
+  bpf_link_info info = {};
+  __u32 size = sizeof(info);
+  return bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0 &&
+         info.xdp.ifindex == 0;
+}
+
 absl::StatusOr<cc_metric> LbCounters::Sum(
     const PerCpuMap<uint32_t, cc_metric>& map, uint32_t key) {
   CC_ASSIGN_OR_RETURN(const std::vector<cc_metric> values, map.Lookup(key));

@@ -37,6 +37,9 @@ struct LbCounters {
 struct XdpLink {
   UniqueFd fd;
   XdpAttachment attachment;
+
+  // The device is, and with it its place: the kernel has forgotten which.
+  bool is_gone() const;
 };
 
 class LbProgram {

@@ -19,8 +19,9 @@
 namespace ciliumcore {
 namespace {
 
-constexpr uint32_t kLeastMtu = 1280, kMostMtu = 65535;
-constexpr uint32_t kMostBackends = 1 << 22;
+// IPv6 clients may count on packets of 1280 (RFC 8200 5), which get 40 more.
+constexpr uint32_t kLeastMtu = 1280, kLeastMtuV6 = 1320, kMostMtu = 65535;
+constexpr uint32_t kMostServices = 1 << 18, kMostBackends = 1 << 21;
 
 absl::Status CheckSilence(const char* what, absl::Duration silence) {
   if (silence >= absl::Seconds(1) && silence <= absl::Hours(1))
@@ -28,6 +29,13 @@ absl::Status CheckSilence(const char* what, absl::Duration silence) {
   return absl::InvalidArgumentError(
       absl::StrCat("load balancer: ", what, ": expected 1 s .. 1 h, found ",
                    absl::FormatDuration(silence)));
+}
+
+absl::Status CheckCapacity(const char* what, uint32_t found, uint32_t most) {
+  if (found <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("load balancer: capacity: expected at most ", most, " ",
+                   what, ", found ", found));
 }
 
 absl::Status CheckSource(const char* what, const std::optional<IpPrefix>& given,
@@ -43,15 +51,32 @@ absl::Status CheckOptions(const LoadBalancerOptions& options) {
   CC_RETURN_IF_ERROR(CheckSource("source_v6", options.source_v6, false));
   CC_RETURN_IF_ERROR(CheckSilence("tcp_silence", options.tcp_silence));
   CC_RETURN_IF_ERROR(CheckSilence("udp_silence", options.udp_silence));
-  if (options.mtu < kLeastMtu || options.mtu > kMostMtu) {
+  const bool is_v6 = options.source_v6.has_value();
+  const uint32_t least = is_v6 ? kLeastMtuV6 : kLeastMtu;
+  if (options.mtu < least || options.mtu > kMostMtu) {
     return absl::InvalidArgumentError(
-        absl::StrCat("load balancer: mtu: expected ", kLeastMtu, "..", kMostMtu,
-                     ", found ", options.mtu));
+        absl::StrCat("load balancer: mtu: expected ", least, "..", kMostMtu,
+                     is_v6 ? " with source_v6" : "", ", found ", options.mtu));
   }
-  if (options.capacity.backends > kMostBackends) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "load balancer: capacity: expected at most ", kMostBackends,
-        " backends, found ", options.capacity.backends));
+  CC_RETURN_IF_ERROR(
+      CheckCapacity("services", options.capacity.services, kMostServices));
+  return CheckCapacity("backends", options.capacity.backends, kMostBackends);
+}
+
+// An address of the node in the prefix of a source would be that of packets
+// that the node seems to have sent itself: it takes them for forged.
+absl::Status CheckRoutes(const LoadBalancerOptions& options, Netlink& netlink) {
+  if (options.gateway.has_value()) return absl::OkStatus();
+  CC_ASSIGN_OR_RETURN(const std::vector<InterfaceAddress> all,
+                      netlink.Addresses());
+  for (const InterfaceAddress& own : all) {
+    for (const auto* source : {&options.source_v4, &options.source_v6}) {
+      if (!source->has_value() || !(*source)->Contains(own.address)) continue;
+      return absl::FailedPreconditionError(absl::StrCat(
+          "load balancer: source ", (*source)->ToString(),
+          ": expected no address of the node in it without a gateway, found ",
+          own.address.ToString()));
+    }
   }
   return absl::OkStatus();
 }
@@ -112,10 +137,13 @@ class LoadBalancerState {
     std::lock_guard lock(mutex_);
     CC_ASSIGN_OR_RETURN(Netlink netlink, Netlink::Open(netns_));
     CC_ASSIGN_OR_RETURN(const LinkInfo device, netlink.FindLink(interface));
+    // Of devices that are gone: another may have the name now.
+    std::erase_if(links_, [](const auto& of) { return of.second.is_gone(); });
     if (links_.contains(interface)) {
       return absl::AlreadyExistsError(absl::StrCat(
           "interface ", interface, ": the load balancer is attached already"));
     }
+    CC_RETURN_IF_ERROR(CheckRoutes(options_, netlink));
     XdpLink link;
     CC_RETURN_IF_ERROR(netns_.Run([&]() -> absl::Status {
       CC_ASSIGN_OR_RETURN(link,
@@ -137,7 +165,9 @@ class LoadBalancerState {
   std::vector<XdpAttachment> attachments() const {
     std::lock_guard lock(mutex_);
     std::vector<XdpAttachment> all;
-    for (const auto& [name, link] : links_) all.push_back(link.attachment);
+    for (const auto& [name, link] : links_) {
+      if (!link.is_gone()) all.push_back(link.attachment);
+    }
     return all;
   }
 
@@ -218,7 +248,7 @@ class LoadBalancerState {
       if (changed_.wait_for(lock, std::chrono::seconds(1),
                             [&] { return is_closed_; }))
         return;
-      // A barrier that failed is tried again in a second.
+      // A barrier that failed ends all grace periods: changes will say so.
       writer_.Tick().IgnoreError();
     }
   }
@@ -261,19 +291,20 @@ void LoadBalancerChange::Remove(const Frontend& frontend) {
 absl::Status LoadBalancerChange::Commit() {
   std::set<Frontend> seen;
   std::vector<internal::LbEdit> edits;
-  for (Edit& edit : edits_) {
-    const Frontend frontend = edit.service.frontend;
+  for (const Edit& edit : edits_) {
+    const Frontend& frontend = edit.service.frontend;
     if (!seen.insert(frontend).second) {
       return absl::InvalidArgumentError(absl::StrCat(
           "service ", edit.service.ToString(),
           ": expected a frontend once in a change, found it twice"));
     }
     internal::LbEdit out = {.frontend = frontend, .service = std::nullopt};
-    if (!edit.removes) out.service = std::move(edit.service);
+    if (!edit.removes) out.service = edit.service;
     edits.push_back(std::move(out));
   }
+  CC_RETURN_IF_ERROR(state_->Commit(edits));
   edits_.clear();
-  return state_->Commit(edits);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<LoadBalancer> LoadBalancer::Open(

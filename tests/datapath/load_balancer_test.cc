@@ -339,6 +339,52 @@ TEST_F(LoadBalancerOptionsTest, ADriverThatRefusesIsNamedAndDoneWithout) {
             absl::StatusCode::kNotFound);
 }
 
+TEST_F(LoadBalancerOptionsTest, ADeviceThatComesBackIsAnotherOne) {
+  if (IsSkipped()) return;
+  Shell("ip link add cc0 type veth peer name cc1");
+  const auto first = balancer_->Attach("cc0");
+  ASSERT_TRUE(first.ok()) << first.status();
+  Shell("ip link delete cc0");
+  EXPECT_TRUE(balancer_->attachments().empty());
+  Shell("ip link add cc0 type veth peer name cc1");
+  const auto second = balancer_->Attach("cc0");
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_NE(first->ifindex, second->ifindex);
+  ASSERT_EQ(balancer_->attachments().size(), 1u);
+  EXPECT_EQ(balancer_->attachments()[0].ifindex, second->ifindex);
+}
+
+TEST_F(LoadBalancerOptionsTest, ASourceOfTheNodesOwnNeedsAGateway) {
+  if (IsSkipped()) return;
+  Shell("ip address add 172.16.3.4/32 dev lo");
+  const auto refused = balancer_->Attach("lo");
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(refused.status().message().find("172.16.3.4"),
+            absl::string_view::npos)
+      << refused.status();
+  LoadBalancerOptions options = Options();
+  options.gateway = MacAddress{2, 0, 0, 0, 0, 9};
+  auto with_gateway = LoadBalancer::Open(options);
+  ASSERT_TRUE(with_gateway.ok()) << with_gateway.status();
+  EXPECT_TRUE(with_gateway->Attach("lo").ok());
+}
+
+TEST_F(LoadBalancerOptionsTest, AChangeThatFailedMayBeCommittedAgain) {
+  if (IsSkipped()) return;
+  LoadBalancerChange change = balancer_->Begin();
+  BalancedService other = Service();
+  other.frontend.port.port = 81;
+  change.Upsert(other);
+  change.Remove(Service().frontend);
+  EXPECT_EQ(change.Commit().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(balancer_->Traffic()->empty());
+  ASSERT_TRUE(balancer_->SetServices({Service()}).ok());
+  EXPECT_TRUE(change.Commit().ok());
+  ASSERT_EQ(balancer_->Traffic()->size(), 1u);
+  EXPECT_EQ(balancer_->Traffic()->front().frontend, other.frontend);
+  EXPECT_TRUE(change.Commit().ok());  // it is empty
+}
+
 TEST_F(LoadBalancerOptionsTest, WrongServicesAreRefusedByName) {
   if (IsSkipped()) return;
   BalancedService service = Service();
@@ -394,7 +440,20 @@ TEST_F(LoadBalancerOptionsTest, OptionsOutOfRangeAreRefused) {
            absl::StatusCode::kInvalidArgument;
   };
   LoadBalancerOptions options = Options();
+  options.mtu = 1319;  // no room for the least of IPv6
+  EXPECT_TRUE(refused(options));
+  options.mtu = 1320;
+  EXPECT_TRUE(LoadBalancer::Open(options).ok());
+  options.source_v6.reset();
   options.mtu = 1279;
+  EXPECT_TRUE(refused(options));
+  options.mtu = 1280;
+  EXPECT_TRUE(LoadBalancer::Open(options).ok());
+  options = Options();
+  options.capacity.services = 0xffffffff;
+  EXPECT_TRUE(refused(options));
+  options = Options();
+  options.capacity.backends = (1 << 21) + 1;
   EXPECT_TRUE(refused(options));
   options = Options();
   options.tcp_silence = absl::Hours(2);

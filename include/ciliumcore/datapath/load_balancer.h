@@ -52,11 +52,14 @@ struct BalancedService {
 
 // Room, fixed when the program is loaded; all of it is memory of the kernel.
 struct LoadBalancerCapacity {
-  uint32_t services = 16384;
-  uint32_t backends = 131072;  // of all services; at most 2^22
-  uint32_t slots = 8388608;    // of all Maglev tables, 2 bytes each
+  uint32_t services = 16384;   // at most 2^18
+  uint32_t backends = 131072;  // of all services; at most 2^21. A quarter may
+                               // be replaced before the flows of those are over
+  uint32_t slots = 8388608;  // of all Maglev tables, 2 bytes each
   // That are remembered while slots move, 8 bytes each; twice as many as there
-  // are flows alive then lets next to none be forgotten.
+  // are flows alive then lets next to none be forgotten. Who sends segments
+  // other than SYNs, or datagrams, of more new flows than that to slots that
+  // move makes the balancer forget those that have been silent longest.
   uint32_t flows = 1048576;
 };
 
@@ -66,22 +69,28 @@ struct LoadBalancerOptions {
 
   // What encapsulated packets come from; the bits beyond the prefix are the
   // flow's, so that backends spread flows over their queues. Needed for each
-  // family that has a service.
+  // family that has a service. Without a gateway, no address of the node may be
+  // in them: its routes drop what seems to come from itself.
   std::optional<IpPrefix> source_v4 = {}, source_v6 = {};
 
   // Where all encapsulated packets go, back through the device that they came
   // by. None: by the routes of the node, which must forward; a neighbour that
-  // is not known yet gets its first packets from the kernel's stack.
+  // is not known yet gets its first packets from the kernel's stack. Then each
+  // device by which a route leaves must take what XDP programs send to it
+  // (ndo_xdp_xmit): what goes to another is lost, and not counted.
   std::optional<MacAddress> gateway = {};
 
-  // Bytes that an encapsulated packet may have, 1280..65535: the least MTU on
-  // the way to any backend. Whoever sends more is told by ICMP.
+  // Bytes that an encapsulated packet may have, 1280..65535, from 1320 on with
+  // source_v6: the least MTU on the way to any backend. Whoever sends more is
+  // told by ICMP.
   uint32_t mtu = 1500;
 
   // A flow that is silent for longer is dead; one that is not keeps its backend
   // for as long as that one is there, whatever else changes. 1 s .. 1 h. A new
   // UDP flow cannot be told from an old one: for that long after a change it
-  // may still get the backend that it would have had before.
+  // may still get the backend that it would have had before. Parts of a second
+  // count as one. A service that changes more often than that never settles: it
+  // keeps recording flows, right but slower.
   absl::Duration tcp_silence = absl::Hours(1);
   absl::Duration udp_silence = absl::Minutes(1);
 
@@ -96,7 +105,8 @@ struct LoadBalancerOptions {
 // How a device runs the program.
 enum class XdpMode {
   kNative,   // in its driver
-  kGeneric,  // in the stack, on a copy
+  kGeneric,  // in the stack, on a copy; packets that GRO has merged are larger
+             // than the MTU, and refused: it must be off on the device
 };
 
 // Which one to try.
@@ -149,7 +159,10 @@ class LoadBalancerChange {
   // the service. InvalidArgument: port 0 or another protocol than TCP and UDP;
   // a backend of another family, twice, or with a weight above the bound; more
   // than 32,766 backends; a family without a source; a frontend twice in this
-  // change. NotFound. ResourceExhausted, naming the map.
+  // change. NotFound. ResourceExhausted, naming the map. FailedPrecondition:
+  // the balancer is closed. The kernel's, if it refused a grace period:
+  // services can not change any more. After an error the change is what it was,
+  // and may be committed again; after success it is empty.
   absl::Status Commit();
 
  private:
@@ -188,7 +201,8 @@ class LoadBalancer {
 
   // Runs the program on what comes in through the device. NotFound: there is
   // none; AlreadyExists: it runs there already, or another XDP program does;
-  // Unimplemented: the driver refuses, and nothing else was allowed.
+  // Unimplemented: the driver refuses, and nothing else was allowed;
+  // FailedPrecondition: no gateway, and an address of the node in a source.
   absl::StatusOr<XdpAttachment> Attach(
       absl::string_view interface,
       XdpChoice choice = XdpChoice::kNativeOrGeneric);
