@@ -352,6 +352,38 @@ TEST_P(LbPacketTest, FragmentsGoWhereTheirFirstOneWent) {
   }
 }
 
+TEST_P(LbPacketTest, OfFragmentsThatDoNotFitOnlyTheFirstIsAnswered) {
+  ASSERT_TRUE(rig_->Upsert(ServiceOf(5, Protocol::kUdp)).ok());
+  const std::vector<std::string> fragments = Fragments(
+      From(Client()).Udp(3000, 80).Payload(std::string(4000, 'y')).Build(),
+      1496, 7);
+  ASSERT_GE(fragments.size(), 3u);
+  const LbOutput answer = rig_->Run(fragments[0]);
+  EXPECT_EQ(answer.action, XDP_TX);
+  EXPECT_TRUE(ChecksumsAreRight(answer.packet));
+  EXPECT_EQ(rig_->Run(fragments[1]).action, XDP_DROP);
+  EXPECT_EQ(rig_->Drops(CC_REASON_PACKET_TOO_BIG).packets, 2u);
+  // The last one is short.
+  EXPECT_EQ(rig_->Run(fragments.back()).action, XDP_TX);
+}
+
+TEST_P(LbPacketTest, WhatGoesNoFurtherLeavesNoRecord) {
+  BalancedService service = ServiceOf(1);
+  ASSERT_TRUE(rig_->Upsert(service).ok());
+  service.backends[0].weight = 0;
+  service.backends.push_back({.address = BackendAt(2)});
+  ASSERT_TRUE(rig_->Upsert(service).ok());
+  std::string cut = Segment(1);
+  cut.resize(cut.size() - 2);  // of "hello"
+  EXPECT_EQ(rig_->Run(cut).action, XDP_DROP);
+  EXPECT_EQ(
+      rig_->Run(From(Client(), {.ttl = 1}).Tcp(2, 80, kTcpAck).Build()).action,
+      XDP_DROP);
+  EXPECT_EQ(rig_->Memory(CC_LB_RECORDED), 0u);
+  EXPECT_EQ(rig_->BackendOf(Segment(3)), BackendAt(1));
+  EXPECT_EQ(rig_->Memory(CC_LB_RECORDED), 1u);
+}
+
 TEST_P(LbPacketTest, OptionsAndExtensionHeadersHideNoPort) {
   ASSERT_TRUE(rig_->Upsert(ServiceOf(5)).ok());
   const IpAddress backend = rig_->BackendOf(Segment(5000));
