@@ -57,7 +57,10 @@ class LbWriter::Scan {
     for (OfService& of : services_) {
       if (of.live == nullptr) continue;
       EndMoves(of);
-      if (!is_read) GiveBack(of);
+      if (!is_read && of.is_settled) {
+        GiveBackNumbers(of);
+        GiveBackRooms(of);
+      }
       writer_.Settle(of.live->options.frontend, *of.live);
     }
     if (is_read) return;
@@ -128,22 +131,25 @@ class LbWriter::Scan {
     }
   }
 
-  // Numbers and rooms that no record has, and no table that is read.
-  void GiveBack(OfService& of) {
-    if (!of.is_settled) return;
-    Live& live = *of.live;
-    std::vector<bool> is_of_before(CC_LB_NOBODY + 1);
-    if (live.before != 0) {
-      for (const uint16_t slot : writer_.TableOf(live.before))
-        is_of_before[slot & (CC_LB_SLOT_MOVES - 1)] = true;
+  // Numbers that no record has, and no table that is read.
+  void GiveBackNumbers(OfService& of) {
+    if (of.rested == 0) return;
+    std::vector<bool> is_named(CC_LB_NOBODY + 1);
+    if (of.live->before != 0) {
+      for (const uint16_t slot : writer_.TableOf(of.live->before))
+        is_named[slot & (CC_LB_SLOT_MOVES - 1)] = true;
     }
-    const auto rested =
-        live.resting.begin() + static_cast<ptrdiff_t>(of.rested);
-    live.resting.erase(std::remove_if(live.resting.begin(), rested,
-                                      [&](const auto& resting) {
-                                        return !is_of_before[resting.second];
-                                      }),
-                       rested);
+    auto& resting = of.live->resting;
+    const auto end = resting.begin() + static_cast<ptrdiff_t>(of.rested);
+    resting.erase(
+        std::remove_if(resting.begin(), end,
+                       [&](const auto& r) { return !is_named[r.second]; }),
+        end);
+  }
+
+  // Rooms of which the same is true.
+  void GiveBackRooms(OfService& of) {
+    Live& live = *of.live;
     size_t kept = 0;
     for (size_t i = 0; i < live.rooms.size(); ++i) {
       const Range room = live.rooms[i];

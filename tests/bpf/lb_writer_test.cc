@@ -10,6 +10,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <random>
 #include <set>
 #include <string>
 #include <thread>
@@ -114,6 +115,46 @@ TEST(LbWriterTest, ANumberRestsWhileATableNamesIt) {
   }
   rig->Pass(3700);
   EXPECT_FALSE(rig->writer().is_restless());
+}
+
+// An entry whose backend is gone ends at the epoch of that, for as long as it
+// is nobody else's; whatever becomes of its number in newer rooms.
+TEST(LbWriterTest, AnEndStaysWhereItWas) {
+  LoadBalancerOptions options = Options(kSmall);
+  options.tcp_silence = absl::Seconds(10);
+  const auto rig = LbRig::Native(options);
+  std::mt19937 random(5);
+  const auto until = [&] {
+    std::vector<uint32_t> all;
+    for (const cc_lb_backend& entry : rig->writer().maps().backends.entries())
+      all.push_back(entry.until);
+    return all;
+  };
+  BalancedService service = ServiceOf(1, 1, 0);
+  std::vector<uint32_t> was = until();
+  size_t ends = 0;
+  for (uint32_t round = 0; round < 600; ++round) {
+    // At first a few, whom flows are of, and who stay.
+    service.backends = ServiceOf(1, 1, 3).backends;
+    if (round != 0) {
+      const uint32_t more = random() % 12;
+      for (uint32_t b = 10; b < 10 + more; ++b)
+        service.backends.push_back({.address = Backend(b + random() % 3 * 20)});
+    }
+    ASSERT_TRUE(rig->Upsert(service).ok());
+    for (uint16_t port = 1000; port < 1020; ++port)
+      ASSERT_EQ(rig->Run(Segment(service, port, kTcpAck)).action, XDP_TX);
+    const std::vector<uint32_t> is = until();
+    for (size_t i = 0; i < is.size(); ++i) {
+      if (was[i] != 0) {
+        ASSERT_TRUE(is[i] == was[i] || is[i] == 0) << round << " " << i;
+      }
+      ends += was[i] == 0 && is[i] != 0;
+    }
+    was = is;
+    rig->Pass(1 + random() % 8);
+  }
+  EXPECT_GT(ends, 1000u);
 }
 
 // Nothing that a failed change wrote is seen.

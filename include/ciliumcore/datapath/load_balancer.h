@@ -55,7 +55,7 @@ struct LoadBalancerCapacity {
   uint32_t services = 16384;   // at most 2^18
   uint32_t backends = 131072;  // of all services; at most 2^21. A quarter may
                                // be replaced before the flows of those are over
-  uint32_t slots = 8388608;  // of all Maglev tables, 2 bytes each
+  uint32_t slots = 8388608;    // of all Maglev tables, 2 bytes each
   // That are remembered while slots move, 8 bytes each; twice as many as there
   // are flows alive then lets next to none be forgotten. Who sends segments
   // other than SYNs, or datagrams, of more new flows than that to slots that
@@ -161,7 +161,7 @@ class LoadBalancerChange {
   // than 32,766 backends; a family without a source; a frontend twice in this
   // change. NotFound. ResourceExhausted, naming the map. FailedPrecondition:
   // the balancer is closed. The kernel's, if it refused a grace period:
-  // services can not change any more. After an error the change is what it was,
+  // services cannot change any more. After an error the change is what it was,
   // and may be committed again; after success it is empty.
   absl::Status Commit();
 
