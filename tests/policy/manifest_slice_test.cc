@@ -46,7 +46,7 @@ endpoints:
   hostname: db-0
   nodeName: n1
   zone: z
-  hints: {forZones: [{name: z}]}
+  hints: {forZones: [{name: z}], forNodes: [{name: n1}, {name: n2}]}
   deprecatedTopology: {a: b}
   targetRef: {kind: Pod, namespace: shop, name: db-0, uid: u}
 - addresses: ["fd00::2"]
@@ -65,7 +65,10 @@ ports:
   EXPECT_EQ(slice.service, "db");
   EXPECT_FALSE(slice.is_endpoints);
   const std::vector<SliceEndpoint> endpoints = {
-      {.addresses = {Ip("fd00::1")}},
+      {.addresses = {Ip("fd00::1")},
+       .node = "n1",
+       .for_zones = {"z"},
+       .for_nodes = {"n1", "n2"}},
       {.addresses = {Ip("fd00::2")},
        .is_ready = false,
        .is_serving = true,
