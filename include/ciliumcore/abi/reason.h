@@ -15,8 +15,6 @@
 	  "no rule of the policies that isolate the endpoint allows it")                           \
 	X(INVALID_PACKET, 134, "invalid packet", "the packet is truncated or its headers disagree") \
 	X(CT_INVALID_HEADER, 135, "invalid transport header", "the transport header is truncated") \
-	X(PACKET_TOO_BIG, 136, "packet too big",                                                   \
-	  "with what must go around it, it exceeds the MTU; its sender was told")                  \
 	X(UNSUPPORTED_L3, 139, "unsupported protocol above Ethernet", "only IPv4, IPv6 and ARP pass") \
 	X(CT_INSERT_FAILED, 155, "connection not tracked", "the connection table refused the record") \
 	X(INVALID_EXTENSION_HEADER, 156, "invalid IPv6 extension header",                          \
@@ -35,7 +33,9 @@
 	X(TTL_EXCEEDED, 196, "time to live exceeded", "a routing loop, or a probe such as traceroute") \
 	X(NO_ENDPOINT, 220, "interface is no endpoint", "the program is attached, but no endpoint is") \
 	X(NOT_RELATED, 221, "ICMP error for no connection", "the error quotes a packet nobody sent") \
-	X(LINK_SCOPE, 222, "link-scope control message", "router solicitation or multicast listener")
+	X(LINK_SCOPE, 222, "link-scope control message", "router solicitation or multicast listener") \
+	X(PACKET_TOO_BIG, 223, "packet too big",                                                   \
+	  "with what must go around it, it exceeds the MTU; its sender was told")
 /* clang-format on */
 
 enum cc_reason {
