@@ -177,8 +177,14 @@ void LbWriter::ScanFlows() { Scan(this).Run(); }
 absl::Status LbWriter::Tick() {
   if (!is_restless()) return absl::OkStatus();
   StoreRelease(&maps_.state[0].now, uint32_t{++now_});
+  const uint32_t epoch = epoch_;
   CC_RETURN_IF_ERROR(EndLearning());
-  if (now_ % kScanEvery == 0) ScanFlows();
+  scan_is_due_ |= now_ % kScanEvery == 0;
+  // What has just been published is read before it is over: a second later.
+  if (scan_is_due_ && epoch_ == epoch) {
+    scan_is_due_ = false;
+    ScanFlows();
+  }
   return absl::OkStatus();
 }
 

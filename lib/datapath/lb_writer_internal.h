@@ -155,6 +155,7 @@ class LbWriter {
   std::vector<RestingRoom> resting_rooms_;
   uint32_t epoch_ = 1;
   uint32_t now_ = 0;
+  bool scan_is_due_ = false;
 };
 
 }  // namespace ciliumcore::internal
