@@ -180,7 +180,7 @@ TEST_F(LifetimeTest, AllThereIsRoomForMayChangeAtOnce) {
 TEST_F(LifetimeTest, WhatComesBackIsNoRoomForOthers) {
   DatapathOptions options = Options();
   options.lifetime = Lifetime::kProcess;
-  options.capacity.addresses = 8;
+  options.capacity.addresses = 32;
   auto datapath = Datapath::Open(options);
   ASSERT_TRUE(datapath.ok()) << datapath.status();
   const IdentityRef identity = identities_.Allocate({{"app", "remote"}});
@@ -188,19 +188,23 @@ TEST_F(LifetimeTest, WhatComesBackIsNoRoomForOthers) {
     return RemoteOptions{.addresses = {Ip(absl::StrCat("10.9.0.", i))},
                          .identity = identity};
   };
-  Transaction fill = datapath->Begin();
-  for (int i = 0; i < 8; ++i) fill.UpsertRemote(remote(i));
-  ASSERT_TRUE(fill.Commit().ok());
+  int count = 0;  // beside the node's own addresses
+  absl::Status filled;
+  for (; filled.ok(); ++count)
+    filled = datapath->Begin().UpsertRemote(remote(count)).Commit();
+  ASSERT_TRUE(absl::IsResourceExhausted(filled)) << filled;
+  count -= 1;
+  ASSERT_GT(count, 8);
   Transaction drain = datapath->Begin();
-  for (int i = 4; i < 8; ++i)
+  for (int i = count - 4; i < count; ++i)
     drain.RemoveRemote(Ip(absl::StrCat("10.9.0.", i)));
   ASSERT_TRUE(drain.Commit().ok());
-  // 10.9.0.7 is on its way out and wanted again, behind two that need the room
-  // of its like.
+  // The last one is on its way out and wanted again, behind two that need the
+  // room of its like.
   Transaction back = datapath->Begin();
   back.UpsertRemote({.addresses = {Ip("10.1.0.1")}, .identity = identity})
       .UpsertRemote({.addresses = {Ip("10.1.0.2")}, .identity = identity})
-      .UpsertRemote(remote(7));
+      .UpsertRemote(remote(count - 1));
   const absl::Status done = back.Commit();
   ASSERT_TRUE(done.ok()) << done;
   const absl::StatusOr<VerifyReport> report = datapath->Verify();

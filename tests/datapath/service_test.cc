@@ -518,12 +518,15 @@ TEST_F(ServiceTest, WhatIsDamagedIsFoundAndRepaired) {
   const testing::PrivateBpffs bpffs;
   Open(Lifetime::kPinned, bpffs.root(), /*serves=*/true);
   ASSERT_TRUE(datapath_.has_value());
-  Transaction change = datapath_->Begin();
-  AttachPods(change);
+  const auto commit = [&](std::vector<ServiceOptions> services) {
+    Transaction change = datapath_->Begin();
+    AttachPods(change);
+    change.SetServices(std::move(services));
+    ASSERT_EQ(change.Commit(), absl::OkStatus());
+  };
   ServiceOptions other = Service(true, kHttp, {1, 2, 3});
   other.affinity = Affinity::kClientIp;
-  change.SetServices({Service(false, kHttp, {2}), other});
-  ASSERT_EQ(change.Commit(), absl::OkStatus());
+  commit({Service(false, kHttp, {2}), other});
   const InspectOptions instance = {.name = "test", .bpffs = bpffs.root()};
   const auto check = [&] {
     const absl::StatusOr<ServiceReport> report = CheckServices(instance);
@@ -556,10 +559,7 @@ TEST_F(ServiceTest, WhatIsDamagedIsFoundAndRepaired) {
   // The next writer takes it over as any other.
   Open(Lifetime::kPinned, bpffs.root(), /*serves=*/true);
   ASSERT_TRUE(datapath_.has_value());
-  Transaction again = datapath_->Begin();
-  AttachPods(again);
-  again.SetServices({Service(false, kHttp, {3})});
-  ASSERT_EQ(again.Commit(), absl::OkStatus());
+  commit({Service(false, kHttp, {3})});
   EXPECT_EQ(ConnectedBackend(Vip(false), false), 3);
   EXPECT_EQ(CheckServices(instance)->findings, std::vector<ServiceFinding>());
   datapath_.reset();

@@ -24,6 +24,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "ciliumcore/abi/convert.h"
 #include "ciliumcore/datapath/verify.h"
 #include "ciliumcore/policy/manifest.h"
@@ -380,6 +382,8 @@ TEST_F(VerifyFlipsTest, WhatAWriterDoesMeanwhileIsNoDifference) {
       Transaction change = datapath_->Begin();
       ASSERT_EQ(change.SetPolicies(next).Commit(), absl::OkStatus());
       ++changes;
+      // Now and then there is time to read all of it.
+      if (changes % 8 == 0) absl::SleepFor(absl::Milliseconds(400));
     }
   });
   int verified = 0;
