@@ -375,7 +375,7 @@ TEST_F(VerifyFlipsTest, WhatAWriterDoesMeanwhileIsNoDifference) {
   more.name = "db-too";
   with.policies.push_back(more);
   std::atomic<bool> is_over = false;
-  int changes = 0;
+  std::atomic<int> changes = 0;
   std::thread writer([&] {
     while (!is_over) {
       const Policies& next = changes % 2 == 0 ? with : without;
@@ -387,7 +387,7 @@ TEST_F(VerifyFlipsTest, WhatAWriterDoesMeanwhileIsNoDifference) {
     }
   });
   int verified = 0;
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 1000 && (i < 20 || changes <= 20 || verified == 0); ++i) {
     const auto report =
         VerifyInstance({.name = "test", .bpffs = bpffs_->root()}, *cluster);
     if (absl::IsUnavailable(report.status())) continue;
