@@ -3,6 +3,10 @@
 #ifndef CILIUMCORE_BPF_CTX_H_
 #define CILIUMCORE_BPF_CTX_H_
 
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+
 #include "bpf/lib/cc.h"
 
 #ifdef __bpf__
@@ -68,5 +72,28 @@ CC_INLINE bool ctx_load(const cc_ctx *ctx, __u32 offset, void *to, __u32 bytes)
 }
 
 #endif
+
+/* One hop less, in the packet at hand. */
+CC_INLINE bool cc_decrement_ttl(cc_ctx *ctx, bool is_v6)
+{
+	if (is_v6) {
+		struct ipv6hdr *ip = ctx_at(ctx, ETH_HLEN, sizeof(*ip));
+
+		if (!ip)
+			return false;
+		ip->hop_limit--;
+		return true;
+	}
+	struct iphdr *ip = ctx_at(ctx, ETH_HLEN, sizeof(*ip));
+
+	if (!ip)
+		return false;
+	/* RFC 1624, for a decrement of the field's high byte */
+	const __u32 check = (__u32)ip->check + bpf_htons(0x0100);
+
+	ip->check = (__u16)(check + (check >= 0xffff));
+	ip->ttl--;
+	return true;
+}
 
 #endif /* CILIUMCORE_BPF_CTX_H_ */

@@ -29,26 +29,7 @@ CC_INLINE struct cc_exit cc_exit_drop(__u8 reason)
 /* The router's part: one hop less. False if there is none left. */
 CC_INLINE bool cc_take_hop(cc_ctx *ctx, const struct cc_packet *p)
 {
-	if (p->ttl <= 1)
-		return false;
-	if (p->is_v6) {
-		struct ipv6hdr *ip = ctx_at(ctx, ETH_HLEN, sizeof(*ip));
-
-		if (!ip)
-			return false;
-		ip->hop_limit--;
-		return true;
-	}
-	struct iphdr *ip = ctx_at(ctx, ETH_HLEN, sizeof(*ip));
-
-	if (!ip)
-		return false;
-	/* RFC 1624, for a decrement of the field's high byte */
-	const __u32 check = (__u32)ip->check + bpf_htons(0x0100);
-
-	ip->check = (__u16)(check + (check >= 0xffff));
-	ip->ttl--;
-	return true;
+	return p->ttl > 1 && cc_decrement_ttl(ctx, p->is_v6);
 }
 
 /* Into the endpoint's namespace, past its host interface and both stacks. */

@@ -76,29 +76,6 @@ CC_INLINE __u32 cc_lb_hop_to(cc_ctx *ctx, struct cc_lb_hop *hop, const struct cc
 	return 0;
 }
 
-/* The router's part, on the packet that goes inside (RFC 2003 3.1). */
-CC_INLINE bool cc_lb_take_hop(cc_ctx *ctx, const struct cc_lb_packet *l)
-{
-	if (l->p.is_v6) {
-		struct ipv6hdr *ip = ctx_at(ctx, ETH_HLEN, sizeof(*ip));
-
-		if (!ip)
-			return false;
-		ip->hop_limit--;
-		return true;
-	}
-	struct iphdr *ip = ctx_at(ctx, ETH_HLEN, sizeof(*ip));
-
-	if (!ip)
-		return false;
-	/* RFC 1624, for a decrement of the field's high byte */
-	const __u32 check = (__u32)ip->check + bpf_htons(0x0100);
-
-	ip->check = (__u16)(check + (check >= 0xffff));
-	ip->ttl--;
-	return true;
-}
-
 CC_INLINE void cc_lb_write_ethernet(struct ethhdr *eth, const struct cc_lb_hop *hop, __u16 type)
 {
 	if (hop->action == CC_PASS) {
@@ -203,7 +180,8 @@ CC_INLINE int cc_lb_forward(cc_ctx *ctx, const struct cc_lb_packet *l,
 	reason = cc_lb_hop_to(ctx, &hop, state, l, hash);
 	if (reason)
 		return cc_lb_drop(reason, l->bytes);
-	if (!cc_lb_take_hop(ctx, l) ||
+	/* the router's part, on the packet that goes inside (RFC 2003 3.1) */
+	if (!cc_decrement_ttl(ctx, l->p.is_v6) ||
 	    !(is_v6 ? cc_lb_wrap_ipv6(ctx, l, &hop, hash) : cc_lb_wrap_ipv4(ctx, l, &hop)))
 		return cc_lb_drop(CC_REASON_INVALID_PACKET, l->bytes);
 	cc_lb_count(service, l->bytes);

@@ -181,9 +181,9 @@ PROGRAMS = [
     ("bpf/endpoint.bpf.c", "if (cc_is_link_control(&p) && p.ttl == 255)", "if (cc_is_link_control(&p))",
      "ICMPv6 from elsewhere would pass without a judgement"),
     # Ways out
-    ("bpf/lib/deliver.h", "if (p->ttl <= 1)", "if (p->ttl < 1)",
+    ("bpf/lib/deliver.h", "return p->ttl > 1 &&", "return p->ttl >= 1 &&",
      "a routing loop would have no end"),
-    ("bpf/lib/deliver.h", "ip->check = (__u16)(check + (check >= 0xffff));", "ip->check = (__u16)check;",
+    ("bpf/lib/ctx.h", "ip->check = (__u16)(check + (check >= 0xffff));", "ip->check = (__u16)check;",
      "one in 65,000 packets would be lost to a wrong checksum"),
     ("bpf/lib/deliver.h", "if (!hop || !hop->ifindex)", "if (!hop)",
      "packets without a next hop would leave by interface 0"),
