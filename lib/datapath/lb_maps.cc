@@ -7,19 +7,9 @@
 
 #include "lib/base/status_macros_internal.h"
 #include "lib/datapath/lb_index_internal.h"
+#include "lib/datapath/named_array_internal.h"
 
 namespace ciliumcore::internal {
-namespace {
-
-template <typename T>
-absl::StatusOr<MappedArray<T>> AdoptNamed(
-    const std::function<absl::StatusOr<UniqueFd>(const char* name)>& fd_of,
-    const char* name) {
-  CC_ASSIGN_OR_RETURN(UniqueFd fd, fd_of(name));
-  return MappedArray<T>::Adopt(std::move(fd));
-}
-
-}  // namespace
 
 LbMapSizes LbMapSizesFor(const LoadBalancerCapacity& capacity) {
   const uint32_t services = std::max(1u, capacity.services);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "lib/base/status_macros_internal.h"
+#include "lib/datapath/named_array_internal.h"
 #include "lib/datapath/service_index_internal.h"
 
 namespace ciliumcore::internal {
@@ -13,14 +14,6 @@ namespace {
 // Lines of a table of 509 slots: of a service with 2 to 5 equal backends that
 // remembers its clients.
 constexpr uint32_t kLinesOfAService = 16;
-
-template <typename T>
-absl::StatusOr<MappedArray<T>> AdoptNamed(
-    const std::function<absl::StatusOr<UniqueFd>(const char* name)>& fd_of,
-    const char* name) {
-  CC_ASSIGN_OR_RETURN(UniqueFd fd, fd_of(name));
-  return MappedArray<T>::Adopt(std::move(fd));
-}
 
 }  // namespace
 
