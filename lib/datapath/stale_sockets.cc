@@ -95,9 +95,11 @@ absl::StatusOr<StaleSockets> StaleSockets::Load(const BpfObject& sockets) {
   CC_ASSIGN_OR_RETURN(const bool has,
                       HasKernelFeature(KernelFeature::kSockDestroy));
   if (!has) {
-    return absl::UnimplementedError(
-        "ending sockets: the kernel lacks bpf_sock_destroy, in Linux since "
-        "6.5");
+    const KernelFeatureInfo& info =
+        KernelFeatures()[static_cast<size_t>(KernelFeature::kSockDestroy)];
+    return absl::UnimplementedError(absl::StrCat(
+        "ending sockets: the kernel lacks ", info.name, ", in Linux since ",
+        info.since.major, ".", info.since.minor));
   }
   const LibbpfLog log;
   const std::unique_ptr<stale, decltype(&stale::destroy)> skeleton(

@@ -430,7 +430,8 @@ TEST_F(ServiceTest, SocketsOfBackendsThatHaveGoneAreEnded) {
       HasKernelFeature(KernelFeature::kSockDestroy);
   ASSERT_TRUE(can_end.ok()) << can_end.status();
   if (!*can_end) {
-    ASSERT_LT(RunningKernel(), (KernelVersion{6, 5}));
+    const auto feature = static_cast<size_t>(KernelFeature::kSockDestroy);
+    ASSERT_LT(RunningKernel(), KernelFeatures()[feature].since);
     EXPECT_TRUE(absl::IsUnimplemented(datapath_->EndStaleSockets().status()));
     return;
   }
